@@ -1,0 +1,71 @@
+# What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock sample census viz package clean
+SHELL := /bin/sh
+
+BIN := .venv/bin
+UV := .uv/bin/uv
+CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
+# Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+export KEDRO_DISABLE_TELEMETRY := 1
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV PYTHONPATH
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/installed  ## the main job: the census that is there, or else a sample, to a decision tree and its report
+	@if [ -e $(CENSUS) ]; then \
+	  echo "The census is $(CENSUS), which is there already."; \
+	else \
+	  echo "There is no $(CENSUS): a sample is drawn from published counts. (make census gets the published file.)"; \
+	  $(BIN)/kedro run --pipelines=sample_census; \
+	fi
+	@$(BIN)/kedro run
+
+test: .venv/installed lint  ## check the code, then run all tests
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed  ## ruff, mypy, import-linter
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
+	@$(BIN)/kedro run --pipelines=sample_census $(if $(ROWS),--params rows=$(ROWS))
+
+census: .venv/installed  ## download the published census
+	@$(BIN)/python -m premises.census.download
+
+viz: .venv/installed  ## open the graph in a browser
+	@$(BIN)/kedro viz run --host 127.0.0.1
+
+package: .venv/installed  ## build the wheel and the configuration archive in dist/
+	@$(BIN)/kedro package
+
+lock: $(UV)  ## pin all dependencies anew, with hashes
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --upgrade --group dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove .venv, caches and what the runs made; the raw census stays
+	@rm -rf .venv .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
+	@find data -mindepth 2 -not -path 'data/01_raw/*' -not -name .gitkeep -delete
+	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/installed: requirements.lock pyproject.toml $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
+	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# uv comes from the same lock; pip reads the version and hashes of that one package from it.
+$(UV): requirements.lock
+	@[ -n "$(PYTHON)" ] || { echo "No Python 3 is on the PATH. Install Python 3.11, then run make again." >&2; exit 1; }
+	@echo "Setting up .venv; this happens once."
+	@$(PYTHON) -m venv .uv || { echo "$(PYTHON) can't make a venv; on Debian and Ubuntu, install python3-venv." >&2; exit 1; }
+	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^    --hash/p;}' requirements.lock > .uv/uv.txt
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .uv/uv.txt
+	@touch $@

@@ -1,0 +1,38 @@
+"""The resolver that keeps an entry of the catalog to one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: DictConfig) -> dict[str, Any]:
+    """Resolve `${dataset:KIND,PATH}` to the configuration of a Kedro dataset.
+
+    Args:
+        kind: A key of `engine` in the environment's `globals.yml`, or of `_kinds` in the catalog.
+        path: The file, below the storage root, in one of Kedro's layer folders (`02_intermediate/premises.parquet`).
+        more: What this one dataset has beyond its kind.
+        _root_: The whole catalog, handed in by OmegaConf.
+
+    Returns:
+        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number.
+
+    Raises:
+        ValueError: If the kind is unknown.
+    """
+    kinds = OmegaConf.merge(_root_["_kinds"], _root_["_engine"])
+    if kind not in kinds:
+        msg = f"catalog: {path} is of an unknown kind, {kind!r}. Use one of {', '.join(sorted(kinds))}."
+        raise ValueError(msg)
+    layer = path.split("/", 1)[0].split("_", 1)[1]
+    merged = OmegaConf.merge(kinds[kind], more or {})
+    return {
+        **OmegaConf.to_container(merged, resolve=True),  # type: ignore[dict-item]
+        "filepath": f"{_root_['_storage']}/{path}",
+        "metadata": {"kedro-viz": {"layer": layer}},
+    }

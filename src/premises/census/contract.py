@@ -1,0 +1,41 @@
+"""What a raw census has to be before anything is made from it."""
+
+from __future__ import annotations
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.census.schema import ACTIVE, CENSUS_2016_COLUMNS, INACTIVE
+from premises.errors import CensusError
+
+
+def check_census(census: IntoFrame) -> None:
+    """Check a census as it is loaded; the catalog names this function as the dataset's validator.
+
+    Args:
+        census: The raw census, all of its columns as text.
+
+    Raises:
+        CensusError: If columns are missing, there are no rows, or all premises of known status are of one class.
+    """
+    frame = nw.from_native(census).lazy()
+    columns = frame.collect_schema().names()
+    if missing := [column for column in CENSUS_2016_COLUMNS if column not in columns]:
+        found = [column for column in columns if column not in CENSUS_2016_COLUMNS]
+        msg = (
+            f"{len(missing)} of {len(CENSUS_2016_COLUMNS)} columns are missing: {', '.join(missing)}. "
+            f"Not known: {', '.join(found) or 'none'}. Use the file of 2016, as published."
+        )
+        raise CensusError(msg)
+    status = nw.col("N_PRINCIP").str.strip_chars(" ")
+    counted = frame.with_columns(status=status).group_by("status").agg(rows=nw.len()).collect()
+    rows = dict(zip(counted["status"].to_list(), counted["rows"].to_list(), strict=True))
+    if not rows:
+        msg = "There are column names and no rows. Get the census again."
+        raise CensusError(msg)
+    if not (rows.get(ACTIVE) and rows.get(INACTIVE)):
+        msg = (
+            f"A model needs premises of both classes, and of {sum(rows.values()):,} rows {rows.get(ACTIVE, 0):,} have "
+            f"N_PRINCIP '{ACTIVE}' and {rows.get(INACTIVE, 0):,} have '{INACTIVE}'. Use a census that has both."
+        )
+        raise CensusError(msg)

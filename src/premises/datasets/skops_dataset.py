@@ -1,0 +1,113 @@
+"""A scikit-learn model in skops' format: no pickle, nothing runs when it is loaded."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any
+from zipfile import ZipFile, ZipInfo
+
+import fsspec
+from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str, get_protocol_and_path
+
+
+class SkopsDataset(AbstractVersionedDataset[Any, Any]):
+    """Saves and loads an estimator with skops; the same model gives the same bytes.
+
+    skops writes the time of day and memory addresses into the file; both are replaced here by constants, so that a
+    model can be recognised by its digest.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        trusted: list[str],
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Create the dataset.
+
+        Args:
+            filepath: Where the model lies; a path or a URL that fsspec knows.
+            trusted: Types beyond skops' own list that a file may hold; each should have been reviewed.
+            version: Kedro's version of the dataset.
+            metadata: For other tools; not read here.
+        """
+        protocol, path = get_protocol_and_path(filepath, version)
+        self._protocol = protocol
+        self._fs = fsspec.filesystem(protocol)
+        self._trusted = trusted
+        self.metadata = metadata
+        super().__init__(
+            filepath=PurePosixPath(path), version=version, exists_function=self._fs.exists, glob_function=self._fs.glob
+        )
+
+    def save(self, data: Any) -> None:  # noqa: ANN401 - any estimator
+        """Save an estimator.
+
+        Args:
+            data: What scikit-learn has fitted.
+        """
+        from skops.io import dumps
+
+        path = get_filepath_str(self._get_save_path(), self._protocol)
+        self._fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+        with self._fs.open(path, mode="wb") as file:
+            file.write(_without_times_and_addresses(dumps(data)))
+        self._invalidate_cache()
+
+    def load(self) -> Any:  # noqa: ANN401 - any estimator
+        """Load the estimator.
+
+        Returns:
+            The estimator, as it was saved.
+
+        Raises:
+            DatasetError: If the file holds a type that is not trusted.
+        """
+        from skops.io import get_untrusted_types, loads
+
+        path = get_filepath_str(self._get_load_path(), self._protocol)
+        with self._fs.open(path, mode="rb") as file:
+            content = file.read()
+        if strangers := sorted(set(get_untrusted_types(data=content)) - set(self._trusted)):
+            msg = (
+                f"{path} holds types that are not trusted: {', '.join(strangers)}. It is not the model that was saved."
+            )
+            raise DatasetError(msg)
+        return loads(content, trusted=self._trusted)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
+
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(get_filepath_str(self._get_load_path(), self._protocol)))
+
+    def _release(self) -> None:
+        super()._release()
+        self._invalidate_cache()
+
+    def _invalidate_cache(self) -> None:
+        self._fs.invalidate_cache(get_filepath_str(self._filepath, self._protocol))
+
+
+def _without_times_and_addresses(content: bytes) -> bytes:
+    """Number the objects of a skops file in the order of its schema, and give its members the earliest date of a zip."""
+    with ZipFile(BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = members["schema.json"].decode()
+    addresses = dict.fromkeys(re.findall(r'"__id__": (\d+)', schema))
+    numbers = {address: str(number) for number, address in enumerate(addresses)}
+    schema = re.sub(r'("__id__": )(\d+)', lambda match: match[1] + numbers[match[2]], schema)
+    schema = re.sub(r'"(\d+)(\.npy)"', lambda match: f'"{numbers[match[1]]}{match[2]}"', schema)
+    renamed = {
+        f"{numbers[name.removesuffix('.npy')]}.npy" if name.endswith(".npy") else name: data
+        for name, data in members.items()
+    }
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, data in sorted((renamed | {"schema.json": schema.encode()}).items()):
+            archive.writestr(ZipInfo(name), data)  # a ZipInfo's date is 1980-01-01 unless it is set
+    return buffer.getvalue()

@@ -1,0 +1,248 @@
+"""Pictures of a model's evaluation, for a report: each function draws one figure.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart. Figures are made without pyplot, so nothing is
+kept behind and no window system is asked for.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import product
+from typing import TYPE_CHECKING
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.evaluation.predictions import TEST, TRAIN, PredictionHistogram
+from premises.lazy_types import DataFrame, DecisionTreeClassifier, Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
+SPLIT_COLOURS = {TRAIN: GREY, TEST: BLUE}
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+}
+DARK_SHARE = 0.5
+"""Above it, the blue of the confusion matrix is dark."""
+
+LEVELS_SHOWN = 3
+
+
+def plot_confusion_matrix(metrics: dict[str, dict[str, float]]) -> Figure:
+    """Draw the confusion matrix of the test split: premises, and shares of each true class.
+
+    Args:
+        metrics: The metrics of each split.
+    """
+    test = metrics[TEST]
+    counts = ((test["true_active"], test["false_inactive"]), (test["false_active"], test["true_inactive"]))
+    shares = [[count / sum(row) for count in row] for row in counts]
+    with _figure(5.4, 4.4, grid=False) as (figure, axes):
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in product((0, 1), repeat=2):
+            count, share = counts[row][column], shares[row][column]
+            colour = "white" if share > DARK_SHARE else "black"
+            axes.text(column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=colour, size=13)
+        axes.set(
+            title=f"Confusion matrix, {test['rows']:,} premises of the test split",
+            xticks=[0, 1],
+            xticklabels=["active", "not active"],
+            xlabel="predicted",
+            yticks=[0, 1],
+            yticklabels=["active", "not active"],
+            ylabel="true; shares are of each true class",
+        )
+    return figure
+
+
+def plot_roc_curve(histograms: dict[str, PredictionHistogram]) -> Figure:
+    """Draw the ROC curve of each split, with the area under it.
+
+    Args:
+        histograms: The counted predictions of each split.
+    """
+    from premises.evaluation.metrics import area_under_roc, thresholds
+
+    with _figure(5.4, 5) as (figure, axes):
+        for split, histogram in histograms.items():
+            points = thresholds(histogram)
+            label = f"{split}: AUC {area_under_roc(histogram):.3f}"
+            axes.plot(
+                points.false / points.false[-1], points.true / points.true[-1], color=SPLIT_COLOURS[split], label=label
+            )
+        axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="by chance: 0.500")
+        axes.set(
+            title="ROC curve",
+            xlabel="premises that are not active, predicted active",
+            ylabel="active premises, predicted active",
+            aspect="equal",
+        )
+        _as_shares(axes.xaxis, axes.yaxis)
+        axes.legend(loc="lower right")
+    return figure
+
+
+def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
+    """Draw the precision-recall curves of the test split, for each of the two classes as the one to find.
+
+    Args:
+        histograms: The counted predictions of each split.
+    """
+    from premises.evaluation.metrics import average_precision, reverse, thresholds
+
+    test = histograms[TEST]
+    with _figure(6.2, 4.6) as (figure, axes):
+        for name, histogram, colour in (("active", test, BLUE), ("not active", reverse(test), VERMILION)):
+            points = thresholds(histogram)
+            found = points.true[1:] + points.false[1:]
+            share = points.true[-1] / found[-1]
+            axes.plot(
+                points.true[1:] / points.true[-1],
+                points.true[1:] / found,
+                color=colour,
+                label=f"{name}: average precision {average_precision(histogram):.3f}",
+            )
+            axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
+        axes.set(title="Precision and recall, test split", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+        _as_shares(axes.xaxis, axes.yaxis)
+        axes.legend(loc="center left")
+    return figure
+
+
+def plot_calibration(histograms: dict[str, PredictionHistogram]) -> Figure:
+    """Draw the share of active premises against the predicted probability, in bins of about equal numbers.
+
+    Args:
+        histograms: The counted predictions of each split.
+    """
+    from premises.evaluation.metrics import calibration
+
+    with _figure(5.4, 5) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as predicted")
+        for split, histogram in histograms.items():
+            predicted, outcome = calibration(histogram)
+            axes.plot(predicted, outcome, marker="o", color=SPLIT_COLOURS[split], label=split)
+        axes.set(
+            title="Calibration",
+            xlabel="mean predicted probability of being active",
+            ylabel="share of premises that are active",
+            aspect="equal",
+            xlim=(0, 1),
+            ylim=(0, 1.02),
+        )
+        _as_shares(axes.xaxis, axes.yaxis)
+        axes.legend(loc="lower right")
+    return figure
+
+
+def plot_importances(tree: DecisionTreeClassifier) -> Figure:
+    """Draw how much of the tree's fall in impurity each feature brought.
+
+    Args:
+        tree: The fitted tree.
+    """
+    order = tree.feature_importances_.argsort(kind="stable")
+    names = [_words(tree.feature_names_in_[place]) for place in order]
+    with _figure(6.8, 4.6) as (figure, axes):
+        bars = axes.barh(names, tree.feature_importances_[order], color=BLUE)
+        axes.bar_label(bars, fmt="{:.1%}", padding=3, size=8)
+        axes.set(title="Importance of the features", xlabel=f"share of the fall in impurity ({tree.criterion})")
+        _as_shares(axes.xaxis)
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.1)
+    return figure
+
+
+def plot_tree_top(tree: DecisionTreeClassifier) -> Figure:
+    """Draw the first levels of the tree.
+
+    Args:
+        tree: The fitted tree.
+    """
+    from sklearn.tree import plot_tree
+
+    with _figure(15, 6.4, grid=False) as (figure, axes):
+        plot_tree(
+            tree,
+            max_depth=LEVELS_SHOWN - 1,
+            feature_names=[_words(name) for name in tree.feature_names_in_],
+            class_names=["not active", "active"],
+            filled=True,
+            impurity=False,
+            proportion=True,
+            rounded=True,
+            precision=2,
+            fontsize=10,
+            ax=axes,
+        )
+        axes.set_title(
+            f"The first {LEVELS_SHOWN} of {tree.get_depth()} levels; the tree has {tree.get_n_leaves()} leaves. "
+            "value: shares of not active and active; left is yes"
+        )
+    return figure
+
+
+def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
+    """Draw where in the city premises are predicted to be active: the mean probability of the test split in hexagons.
+
+    Args:
+        research_rows: `premises_id`, `split`, and `x_metres`, `y_metres` (ETRS89 / UTM 31N).
+        predictions: `premises_id` and `probability`, on any engine.
+    """
+    scores = nw.from_native(predictions).lazy().select("premises_id", "probability").collect("pyarrow").to_pandas()
+    places = research_rows.loc[research_rows["split"] == TEST, ["premises_id", "x_metres", "y_metres"]]
+    scored = places.merge(scores, on="premises_id", validate="one_to_one")
+    with _figure(7.4, 7, grid=False) as (figure, axes):
+        hexagons = axes.hexbin(
+            scored["x_metres"] / 1000,
+            scored["y_metres"] / 1000,
+            C=scored["probability"],
+            gridsize=70,
+            cmap="cividis",
+            mincnt=1,
+            linewidths=0.1,
+        )
+        figure.colorbar(hexagons, ax=axes, shrink=0.7, label="mean predicted probability of being active")
+        axes.set(
+            title=f"{len(scored):,} premises of the test split, by score",
+            xlabel="km east (ETRS89 / UTM 31N)",
+            ylabel="km north",
+            aspect="equal",
+        )
+    return figure
+
+
+@contextmanager
+def _figure(width_inches: float, height_inches: float, *, grid: bool = True) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure to draw on while the style holds."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    with rc_context({**STYLE, "axes.grid": grid}):
+        figure = MatplotlibFigure(figsize=(width_inches, height_inches), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, figure.add_subplot()
+
+
+def _as_shares(*which: Axis) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    for axis in which:
+        axis.set_major_formatter(PercentFormatter(1))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,80 @@
+"""The research report: one page of HTML that needs no other file."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from importlib.resources import files
+from typing import Any
+
+from premises.evaluation.predictions import TEST, TRAIN
+from premises.evaluation.words import describe_origin
+
+METRICS_SHOWN = {
+    "auc": "AUC",
+    "average_precision": "Average precision, active",
+    "average_precision_inactive": "Average precision, not active",
+    "lift_inactive": "Lift of not active in the lowest tenth",
+    "ks": "Kolmogorov–Smirnov distance",
+    "log_loss": "Log loss (nats)",
+    "brier": "Brier score",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "precision": "Precision, active",
+    "recall": "Recall, active",
+}
+CANDIDATES_SHOWN = 5
+
+
+def render_research_report(
+    row_counts: dict[str, int],
+    search: list[dict[str, Any]],
+    metrics: dict[str, dict[str, float]],
+    *pictures: bytes,
+) -> str:
+    """Put rows in and out, the search, the metrics and the pictures on one page.
+
+    Args:
+        row_counts: The rows on their way, as `count_rows` gives them.
+        search: A record for each candidate of the search, the best first.
+        metrics: The metrics of each split.
+        pictures: PNG files: ROC curve, precision and recall, confusion matrix, calibration, importances, the top of
+            the tree, map.
+
+    Returns:
+        The page; it holds the pictures.
+    """
+    from jinja2 import Environment
+
+    test = metrics[TEST]
+    alternatives = (
+        f"ROC curves: AUC {metrics[TRAIN]['auc']:.3f} in train, {test['auc']:.3f} in test.",
+        f"Precision against recall in test: average precision {test['average_precision']:.3f} for active premises, "
+        f"{test['average_precision_inactive']:.3f} for those that are not.",
+        f"Confusion matrix of the test split: of the active premises {test['true_active']:,} are found and "
+        f"{test['false_inactive']:,} are not; of the others {test['true_inactive']:,} and {test['false_active']:,}.",
+        "Share of active premises against predicted probability, in train and test.",
+        "Importance of each feature, as its share of the fall in impurity.",
+        "The first levels of the decision tree.",
+        "Map of Barcelona: mean predicted probability of being active.",
+    )
+    template = files("premises.evaluation").joinpath("research_report.html").read_text(encoding="utf-8")
+    page: str = (
+        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .from_string(template)
+        .render(
+            origin=describe_origin(row_counts),
+            rows=row_counts,
+            thinned=row_counts["active"]
+            + row_counts["inactive"]
+            - sum(row_counts[f"{split}_{label}"] for split in (TRAIN, TEST) for label in ("active", "inactive")),
+            search=search,
+            candidates=search[:CANDIDATES_SHOWN],
+            metrics=metrics,
+            metrics_shown=METRICS_SHOWN,
+            pictures=[
+                (b64encode(picture).decode(), alternative)
+                for picture, alternative in zip(pictures, alternatives, strict=True)
+            ],
+        )
+    )
+    return page

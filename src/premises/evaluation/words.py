@@ -1,0 +1,20 @@
+"""Sentences that more than one report says."""
+
+from premises.census.schema import CREDIT
+
+
+def describe_origin(row_counts: dict[str, int]) -> str:
+    """Say whose rows these are: every report must, and a sample must never pass for the census.
+
+    Args:
+        row_counts: `premises` is the number of rows, `drawn` that of rows that are marked as drawn.
+
+    Returns:
+        One or two sentences, with the credit to the publisher.
+    """
+    rows, drawn = row_counts["premises"], row_counts["drawn"]
+    if drawn == rows:
+        return f"{rows:,} premises: a sample drawn from published counts, not the census itself. {CREDIT}, changed."
+    if drawn:
+        return f"{rows:,} premises, {drawn:,} of them drawn from published counts, not taken from a census. {CREDIT}."
+    return f"{rows:,} premises. {CREDIT}."

@@ -1,0 +1,114 @@
+"""What happens around a run: inputs and parameters are checked before it, results are shown after it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines as registered
+from kedro.io import DatasetError
+from kedro.validation import ParameterValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
+"""Names that --params may set beside the blocks of parameters: conf takes them by `${runtime_params:…}`."""
+
+PARAMETER = "params:"
+
+HOW_TO_GET = {
+    "census": "Run `make census` for the file that the Council publishes, or `make sample` for a sample drawn from its "
+    "published counts."
+}
+
+
+class RunHooks:
+    """Checks the parameters and inputs of a run before its first node, and shows its results after the last."""
+
+    def __init__(self) -> None:
+        self._conf_catalog: dict[str, Any] = {}
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
+        """Keep the catalog's configuration, which knows where datasets lie.
+
+        Args:
+            conf_catalog: The configuration, by dataset.
+        """
+        self._conf_catalog = conf_catalog
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Refuse a run that could not end well, before any output is touched.
+
+        Args:
+            pipeline: What is about to run.
+            catalog: The catalog of the run; it holds each parameter as `params:<name>`.
+
+        Raises:
+            ParameterValidationError: If no pipeline has a parameter of a name that is set in a file or by --params.
+                (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
+            DatasetError: If a dataset that the run starts from is missing or an empty file.
+        """
+        _check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
+        for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
+            self._check_input(name, catalog)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print a row for each model that this run has measured, and where the reports are.
+
+        Args:
+            pipeline: What has run.
+            catalog: The catalog of the run.
+        """
+        outputs = sorted(pipeline.all_outputs())
+        metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
+        if metrics:
+            from premises.evaluation.console import print_results
+
+            reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
+            print_results(metrics, catalog.load("row_counts"), reports)
+
+    def _check_input(self, name: str, catalog: CatalogProtocol) -> None:
+        path = self._conf_catalog[name].get("filepath", "")
+        if not catalog.exists(name):
+            msg = f"{name}: there is no {_short(path)}. {_how_to_get(name)}"
+            raise DatasetError(msg)
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            msg = f"{name}: {_short(path)} is an empty file. Remove it. {_how_to_get(name)}"
+            raise DatasetError(msg)
+
+
+def _check_parameter_names(names: Iterable[str]) -> None:
+    known = RUNTIME_PARAMETERS | {
+        _block(name) for pipeline in registered.values() for name in pipeline.inputs() if name.startswith(PARAMETER)
+    }
+    for name in sorted({_block(name) for name in names} - known):
+        close = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+        msg = f"parameters_*.yml or --params: no pipeline has a parameter {name!r}. {hint}"
+        raise ParameterValidationError(msg)
+
+
+def _block(name: str) -> str:
+    """Give the top-level name of `params:block.key`."""
+    return name.removeprefix(PARAMETER).split(".")[0]
+
+
+def _how_to_get(name: str) -> str:
+    if name in HOW_TO_GET:
+        return HOW_TO_GET[name]
+    makers = sorted(key for key, made in registered.items() if name in made.all_outputs() and key != "__default__")
+    return f"Run `kedro run --pipelines={makers[0]}` to make it." if makers else "No pipeline makes it: put it there."
+
+
+def _short(path: str) -> str:
+    """Give a path as a person would type it from here."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

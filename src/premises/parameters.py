@@ -1,0 +1,42 @@
+"""The base of every pipeline's parameters: what a wrong name or value in `parameters_<pipeline>.yml` is answered with."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Parameters(BaseModel):
+    """Parameters of one pipeline, in the block and file of its name.
+
+    Kedro makes an instance of the class that a node's argument is hinted with, before anything runs. Names that the
+    class does not have are refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Check a block of parameters.
+
+        Args:
+            obj: The block, as configured.
+            options: The other arguments of pydantic's method.
+
+        Returns:
+            The checked parameters.
+
+        Raises:
+            ValueError: For a wrong name or value; the message gives the file, the key, what is wrong and the value.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            block = cls.__module__.split(".")[-2]  # premises.pipelines.<block>.parameters
+            problems = [
+                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}; it is {problem['input']!r}"
+                for problem in error.errors()
+            ]
+            msg = f"in parameters_{block}.yml or --params, {'; '.join(problems)}."
+            raise ValueError(msg) from error

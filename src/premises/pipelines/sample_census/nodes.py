@@ -1,0 +1,30 @@
+"""The node of `sample_census`."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from premises.census.origin import SAMPLE_NOTICE
+from premises.pipelines.sample_census.parameters import SampleCensusParameters
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
+else:
+    # Kedro evaluates the hints of a node to check its parameters, and pyarrow is not to be imported for that.
+    RecordBatchReader = Any
+
+logger = logging.getLogger(__name__)
+
+
+def draw_census(parameters: SampleCensusParameters) -> RecordBatchReader:
+    """Draw a sample of the census; its parts are drawn as they are read.
+
+    Args:
+        parameters: How many rows, and the seed.
+
+    Returns:
+        Batches of the 34 columns of the file, as text.
+    """
+    from premises.census import sample
+
+    logger.info("Drawing %s premises. %s", f"{parameters.rows:,}", SAMPLE_NOTICE)
+    return sample.draw_census(parameters.rows, parameters.seed)

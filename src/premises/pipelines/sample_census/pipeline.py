@@ -1,0 +1,14 @@
+"""The `sample_census` pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from premises.pipelines.sample_census.nodes import draw_census
+
+
+def create_pipeline() -> Pipeline:
+    """Make the pipeline.
+
+    Returns:
+        One node, which draws the census that is written where `census` is read.
+    """
+    return Pipeline([Node(draw_census, inputs="params:sample_census", outputs="drawn_census", name="draw_census")])

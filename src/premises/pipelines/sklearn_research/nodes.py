@@ -1,0 +1,129 @@
+"""The nodes of sklearn_research.
+
+The first brings the rows from any engine to pandas; from there on it is pandas and scikit-learn as in any notebook.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.draws import draw
+from premises.errors import ModelInputError
+from premises.evaluation.predictions import PREDICTION_COLUMNS, TEST, TRAIN
+from premises.lazy_types import DataFrame, DecisionTreeClassifier
+
+from .parameters import SklearnResearchParameters
+
+logger = logging.getLogger(__name__)
+
+KEYS = ("premises_id", "split", "fold", "is_active")
+"""The columns of `model_input` that are not features."""
+
+
+def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchParameters) -> DataFrame:
+    """Bring the rows to research from the engine to pandas.
+
+    Args:
+        model_input: `premises_id`, `split`, `fold`, `is_active` and the features, on any engine.
+        parameters: With `research_rows`, those with the smallest draw from their id are taken: a sample that is the
+            same whichever engine made the rows, and that never grows beyond that number.
+
+    Returns:
+        The same columns in NumPy's types, in the order of `premises_id`.
+
+    Raises:
+        ModelInputError: If a value is missing, an id comes twice, or a split has not both classes.
+    """
+    frame = nw.from_native(model_input).lazy()
+    if parameters.research_rows is not None:
+        drawn = frame.with_columns(research_draw=draw(nw.col("premises_id"), step=4))
+        frame = drawn.sort("research_draw").head(parameters.research_rows).drop("research_draw")
+    rows = frame.sort("premises_id").collect("pyarrow").to_pandas()
+    if missing := rows.columns[rows.isna().any()].tolist():
+        msg = f"model_input: {', '.join(missing)} must be known for every premises, and is missing in some."
+        raise ModelInputError(msg)
+    if rows["premises_id"].duplicated().any():
+        twice = rows.loc[rows["premises_id"].duplicated(), "premises_id"]
+        msg = f"model_input: {len(twice):,} rows repeat a premises_id, the first of them {twice.iloc[0]}."
+        raise ModelInputError(msg)
+    for split in (TRAIN, TEST):
+        active = rows.loc[rows["split"] == split, "is_active"]
+        if active.nunique() < 2:  # noqa: PLR2004 - two classes
+            msg = (
+                f"model_input: the {split} split has {len(active):,} premises, {active.sum():,} of them active. "
+                "Both classes must be there: take more rows, or another data_engineering.test_share."
+            )
+            raise ModelInputError(msg)
+    return rows
+
+
+def search_tree(
+    research_rows: DataFrame, parameters: SklearnResearchParameters
+) -> tuple[DecisionTreeClassifier, list[dict[str, Any]]]:
+    """Search the grid for the tree with the best mean AUC over the folds, and fit it on the whole training split.
+
+    Args:
+        research_rows: `premises_id`, `split`, `fold`, `is_active` and the features (float32).
+        parameters: `grid` and `seed`.
+
+    Returns:
+        The fitted tree, and a record for each candidate, the best first: its arguments, `mean_auc` and `std_auc` over
+        the folds, and `rank`.
+    """
+    from joblib import parallel_config
+    from rich.console import Console
+    from sklearn.callback import ProgressBar
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+    from sklearn.tree import DecisionTreeClassifier as Tree
+
+    train = research_rows[research_rows["split"] == TRAIN]
+    search = GridSearchCV(
+        Tree(random_state=parameters.seed),
+        parameters.grid.model_dump(),
+        scoring="roc_auc",
+        cv=PredefinedSplit(train["fold"]),
+        error_score="raise",
+    )
+    if Console().is_terminal:
+        search.set_callbacks(ProgressBar())
+    candidates = len(parameters.grid.max_depth) * len(parameters.grid.min_samples_leaf) * len(parameters.grid.criterion)
+    logger.info(
+        "Searching %d candidates over %d folds, %s rows.", candidates, search.cv.get_n_splits(), f"{len(train):,}"
+    )
+    with parallel_config("threading", n_jobs=-1):  # a tree's fit lets go of the interpreter's lock
+        search.fit(train.drop(columns=list(KEYS)), train["is_active"])
+    logger.info("The best has a mean AUC of %.4f over the folds: %s.", search.best_score_, search.best_params_)
+    results = search.cv_results_
+    records = [
+        {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
+        for arguments, mean, std, rank in zip(
+            results["params"],
+            results["mean_test_score"],
+            results["std_test_score"],
+            results["rank_test_score"],
+            strict=True,
+        )
+    ]
+    return search.best_estimator_, sorted(records, key=lambda record: record["rank"])
+
+
+def predict(
+    research_tree: DecisionTreeClassifier, research_rows: DataFrame, parameters: SklearnResearchParameters
+) -> DataFrame:
+    """Predict both splits with the research tree.
+
+    Args:
+        research_tree: The fitted tree.
+        research_rows: `premises_id`, `split`, `fold`, `is_active` and the features.
+        parameters: `threshold`.
+
+    Returns:
+        The predictions table: `premises_id`, `split`, `is_active`, `probability` (of being active), `prediction`.
+    """
+    probability = research_tree.predict_proba(research_rows[research_tree.feature_names_in_])[:, 1]
+    predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
+    return predictions[list(PREDICTION_COLUMNS)]

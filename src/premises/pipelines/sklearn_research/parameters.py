@@ -1,0 +1,33 @@
+"""What `parameters_sklearn_research.yml` may hold."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from premises.parameters import Parameters
+
+
+class Grid(BaseModel):
+    """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_depth: list[PositiveInt] = Field(min_length=1)
+    min_samples_leaf: list[PositiveInt] = Field(min_length=1)
+    criterion: list[Literal["gini", "entropy", "log_loss"]] = Field(min_length=1)
+
+
+class SklearnResearchParameters(Parameters):
+    """Parameters of `sklearn_research`.
+
+    Attributes:
+        research_rows: At most so many rows are taken from the engine to pandas; null takes them all.
+        grid: The values that the search tries.
+        threshold: Premises with a probability above it are predicted to be active.
+        seed: scikit-learn's `random_state`; it decides between splits that are equally good.
+    """
+
+    research_rows: PositiveInt | None
+    grid: Grid
+    threshold: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0, lt=2**32)

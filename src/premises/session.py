@@ -1,0 +1,53 @@
+"""The session: what a plain `kedro run` runs is said by the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
+from kedro.validation import DataValidationError, ParameterValidationError
+
+from premises.errors import PremisesError
+
+
+class PremisesSession(KedroSession):
+    """A Kedro session that takes the pipelines to run from `conf/<env>/run.yml` when none is named."""
+
+    def run(
+        self, pipeline_name: str | None = None, pipeline_names: list[str] | None = None, **filters: Any
+    ) -> dict[str, Any]:
+        """Run the named pipelines, or those that `run.yml` lists for this environment.
+
+        Args:
+            pipeline_name: One pipeline (Kedro's older argument).
+            pipeline_names: Names of registered pipelines.
+            filters: The other arguments of `KedroSession.run`.
+
+        Returns:
+            The outputs of the run that are not in the catalog, by name.
+
+        Raises:
+            ValueError: If a named pipeline is not registered.
+            ParameterValidationError: If a parameter has a wrong name or value; nothing has run then.
+        """
+        if not pipeline_name and not pipeline_names:
+            pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
+        try:
+            result: dict[str, Any] = super().run(pipeline_name=pipeline_name, pipeline_names=pipeline_names, **filters)
+        except (DatasetError, DataValidationError, ParameterValidationError, PremisesError) as error:
+            if click.get_current_context(silent=True) is None:
+                raise
+            # On the command line such an error is its message; `kedro --verbose run` shows where it came from too.
+            raise KedroCliError(_message(error)) from error
+        return result
+
+
+def _message(error: Exception) -> str:
+    """Give the message of an error; of Kedro's validation error, that of the project's own error within."""
+    cause = error.__cause__
+    if isinstance(error, DataValidationError) and isinstance(cause, PremisesError):
+        return f"{error.dataset_name}: {cause}"
+    return str(error)

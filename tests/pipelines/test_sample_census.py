@@ -1,0 +1,56 @@
+"""The sample_census pipeline checks its parameters and writes a sample that says what it is."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro.validation.type_extractor import TypeExtractor
+from pydantic import ValidationError
+
+from premises.census.origin import SAMPLE_NOTICE, was_drawn
+from premises.datasets.drawn_census_dataset import DrawnCensusDataset
+from premises.pipelines.sample_census import create_pipeline
+from premises.pipelines.sample_census.parameters import SampleCensusParameters
+
+
+def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
+    catalog = DataCatalog(
+        {
+            "params:sample_census": MemoryDataset(SampleCensusParameters(rows=50, seed=1)),
+            "drawn_census": DrawnCensusDataset(filepath=str(tmp_path / "census.csv")),
+        }
+    )
+    with caplog.at_level(logging.INFO):
+        SequentialRunner().run(create_pipeline(), catalog)
+    assert len((tmp_path / "census.csv").read_text(encoding="utf-8").splitlines()) == 51
+    assert was_drawn(tmp_path / "census.csv")
+    assert f"Drawing 50 premises. {SAMPLE_NOTICE}" in caplog.text
+
+
+def test_kedro_checks_the_parameters_by_their_hints():
+    requirements = TypeExtractor({"sample_census": create_pipeline()}).extract_types_from_pipelines()
+    assert requirements == {"sample_census": SampleCensusParameters}
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"rows": 0, "seed": 1}, {"rows": 1, "seed": -1}, {"rows": 1, "seed": 1, "rowz": 2}, {"rows": 1}]
+)
+def test_a_wrong_parameter_is_refused(parameters):
+    with pytest.raises(ValidationError):
+        SampleCensusParameters(**parameters)
+
+
+def test_the_pipeline_is_imported_without_the_libraries_that_draw():
+    code = (
+        "import sys, premises.pipelines.sample_census\n"
+        "print(*sorted({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys()))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(  # noqa: S603 - the code is the line above
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == ""
