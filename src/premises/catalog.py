@@ -25,14 +25,14 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     Raises:
         ValueError: If the kind is unknown.
     """
-    kinds = OmegaConf.merge(_root_["_kinds"], _root_["_engine"])
+    kinds: Any = OmegaConf.merge(_root_["_kinds"], _root_["_engine"])
     if kind not in kinds:
         msg = f"catalog: {path} is of an unknown kind, {kind!r}. Use one of {', '.join(sorted(kinds))}."
         raise ValueError(msg)
     layer = path.split("/", 1)[0].split("_", 1)[1]
-    merged = OmegaConf.merge(kinds[kind], more or {})
+    options: Any = OmegaConf.to_container(OmegaConf.merge(kinds[kind], more or {}), resolve=True)
     return {
-        **OmegaConf.to_container(merged, resolve=True),  # type: ignore[dict-item]
+        **options,
         "filepath": f"{_root_['_storage']}/{path}",
         "metadata": {"kedro-viz": {"layer": layer}},
     }

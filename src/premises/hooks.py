@@ -44,7 +44,7 @@ class RunHooks:
         self._conf_catalog = conf_catalog
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Refuse a run that could not end well, before any output is touched.
 
         Args:
@@ -61,7 +61,7 @@ class RunHooks:
             self._check_input(name, catalog)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Print a row for each model that this run has measured, and where the reports are.
 
         Args:
@@ -76,7 +76,7 @@ class RunHooks:
             reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
             print_results(metrics, catalog.load("row_counts"), reports)
 
-    def _check_input(self, name: str, catalog: CatalogProtocol) -> None:
+    def _check_input(self, name: str, catalog: CatalogProtocol[Any, Any]) -> None:
         path = self._conf_catalog[name].get("filepath", "")
         if not catalog.exists(name):
             msg = f"{name}: there is no {_short(path)}. {_how_to_get(name)}"

@@ -1,4 +1,4 @@
-"""The base of every pipeline's parameters: what a wrong name or value in `parameters_<pipeline>.yml` is answered with."""
+"""The base of every pipeline's parameters: how a wrong name or value in `parameters_<pipeline>.yml` is answered."""
 
 from __future__ import annotations
 

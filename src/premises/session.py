@@ -17,14 +17,15 @@ class PremisesSession(KedroSession):
     """A Kedro session that takes the pipelines to run from `conf/<env>/run.yml` when none is named."""
 
     def run(
-        self, pipeline_name: str | None = None, pipeline_names: list[str] | None = None, **filters: Any
+        self, pipeline_name: str | None = None, pipeline_names: list[str] | None = None, *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
         """Run the named pipelines, or those that `run.yml` lists for this environment.
 
         Args:
             pipeline_name: One pipeline (Kedro's older argument).
             pipeline_names: Names of registered pipelines.
-            filters: The other arguments of `KedroSession.run`.
+            args: The other arguments of `KedroSession.run`, in its order.
+            kwargs: The same, by name.
 
         Returns:
             The outputs of the run that are not in the catalog, by name.
@@ -36,7 +37,7 @@ class PremisesSession(KedroSession):
         if not pipeline_name and not pipeline_names:
             pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
         try:
-            result: dict[str, Any] = super().run(pipeline_name=pipeline_name, pipeline_names=pipeline_names, **filters)
+            result: dict[str, Any] = super().run(pipeline_name, pipeline_names, *args, **kwargs)
         except (DatasetError, DataValidationError, ParameterValidationError, PremisesError) as error:
             if click.get_current_context(silent=True) is None:
                 raise

@@ -50,4 +50,4 @@ INACTIVE = "Sense activitat"
 UNKNOWN = "Sense informació"
 
 SAMPLE_NAME_PREFIX = "MOSTRA "
-"""Every drawn premises' N_LOCAL begins with this ("sample" in Catalan), so that the rows themselves say what they are."""
+"""Every drawn premises' N_LOCAL begins with this ("sample" in Catalan): the rows themselves say what they are."""

@@ -44,7 +44,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
             filepath=PurePosixPath(path), version=version, exists_function=self._fs.exists, glob_function=self._fs.glob
         )
 
-    def save(self, data: Any) -> None:  # noqa: ANN401 - any estimator
+    def save(self, data: Any) -> None:
         """Save an estimator.
 
         Args:
@@ -58,7 +58,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
             file.write(_without_times_and_addresses(dumps(data)))
         self._invalidate_cache()
 
-    def load(self) -> Any:  # noqa: ANN401 - any estimator
+    def load(self) -> Any:
         """Load the estimator.
 
         Returns:
@@ -94,7 +94,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
 
 
 def _without_times_and_addresses(content: bytes) -> bytes:
-    """Number the objects of a skops file in the order of its schema, and give its members the earliest date of a zip."""
+    """Number the objects of a skops file as its schema names them, and give its members the earliest date of a zip."""
     with ZipFile(BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = members["schema.json"].decode()

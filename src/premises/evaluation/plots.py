@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
 SPLIT_COLOURS = {TRAIN: GREY, TEST: BLUE}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -56,13 +56,13 @@ def plot_confusion_matrix(metrics: dict[str, dict[str, float]]) -> Figure:
             colour = "white" if share > DARK_SHARE else "black"
             axes.text(column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=colour, size=13)
         axes.set(
-            title=f"Confusion matrix, {test['rows']:,} premises of the test split",
+            title="Confusion matrix, test split",
             xticks=[0, 1],
             xticklabels=["active", "not active"],
             xlabel="predicted",
             yticks=[0, 1],
             yticklabels=["active", "not active"],
-            ylabel="true; shares are of each true class",
+            ylabel=f"true ({test['rows']:,} premises; shares are of each true class)",
         )
     return figure
 
@@ -117,7 +117,7 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
             axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
         axes.set(title="Precision and recall, test split", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
         _as_shares(axes.xaxis, axes.yaxis)
-        axes.legend(loc="center left")
+        axes.legend(loc="center right")
     return figure
 
 

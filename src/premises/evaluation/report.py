@@ -14,7 +14,7 @@ METRICS_SHOWN = {
     "average_precision": "Average precision, active",
     "average_precision_inactive": "Average precision, not active",
     "lift_inactive": "Lift of not active in the lowest tenth",
-    "ks": "Kolmogorov–Smirnov distance",
+    "ks": "Kolmogorov-Smirnov distance",
     "log_loss": "Log loss (nats)",
     "brier": "Brier score",
     "balanced_accuracy": "Balanced accuracy",
@@ -48,10 +48,8 @@ def render_research_report(
     test = metrics[TEST]
     alternatives = (
         f"ROC curves: AUC {metrics[TRAIN]['auc']:.3f} in train, {test['auc']:.3f} in test.",
-        f"Precision against recall in test: average precision {test['average_precision']:.3f} for active premises, "
-        f"{test['average_precision_inactive']:.3f} for those that are not.",
-        f"Confusion matrix of the test split: of the active premises {test['true_active']:,} are found and "
-        f"{test['false_inactive']:,} are not; of the others {test['true_inactive']:,} and {test['false_active']:,}.",
+        f"Precision against recall in test: average precision {test['average_precision']:.3f} for active premises.",
+        f"Confusion matrix: {test['true_active']:,} of {test['active']:,} active premises of the test split are found.",
         "Share of active premises against predicted probability, in train and test.",
         "Importance of each feature, as its share of the fall in impurity.",
         "The first levels of the decision tree.",

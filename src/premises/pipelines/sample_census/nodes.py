@@ -1,16 +1,11 @@
 """The node of `sample_census`."""
 
 import logging
-from typing import TYPE_CHECKING, Any
 
 from premises.census.origin import SAMPLE_NOTICE
-from premises.pipelines.sample_census.parameters import SampleCensusParameters
+from premises.lazy_types import RecordBatchReader
 
-if TYPE_CHECKING:
-    from pyarrow import RecordBatchReader
-else:
-    # Kedro evaluates the hints of a node to check its parameters, and pyarrow is not to be imported for that.
-    RecordBatchReader = Any
+from .parameters import SampleCensusParameters
 
 logger = logging.getLogger(__name__)
 

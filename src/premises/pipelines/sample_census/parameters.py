@@ -1,17 +1,17 @@
-"""What a person may set of the `sample_census` pipeline."""
+"""What `parameters_sample_census.yml` may hold."""
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
+
+from premises.parameters import Parameters
 
 
-class SampleCensusParameters(BaseModel):
+class SampleCensusParameters(Parameters):
     """Parameters of `sample_census`.
 
     Attributes:
         rows: Premises to draw; each whole 78,033 of them are one census with the published counts.
         seed: The same seed and number of rows give the same bytes.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: PositiveInt
     seed: NonNegativeInt

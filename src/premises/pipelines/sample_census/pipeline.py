@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from premises.pipelines.sample_census.nodes import draw_census
+from .nodes import draw_census
 
 
 def create_pipeline() -> Pipeline:
