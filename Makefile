@@ -31,7 +31,7 @@ test: .venv/installed lint  ## check the code, then run all tests
 lint: .venv/installed  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 	@$(BIN)/kedro run --pipelines=sample_census $(if $(ROWS),--params rows=$(ROWS))

@@ -12,10 +12,10 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import pyarrow as pa
 import pytest
-from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from premises.census.schema import CENSUS_2016_COLUMNS, CENSUS_2016_FILE
+from premises.session import PremisesSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,9 +115,9 @@ def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
 CENSUS_SCHEMA = dict.fromkeys(CENSUS_2016_COLUMNS, pa.string())
 
 
-def open_session(storage: Path, **params: Any) -> KedroSession:
+def open_session(storage: Path, conf_source: str | None = None, **params: Any) -> PremisesSession:
     bootstrap_project(PROJECT)
-    return KedroSession.create(PROJECT, runtime_params={"storage": str(storage), **params})
+    return PremisesSession.create(PROJECT, runtime_params={"storage": str(storage), **params}, conf_source=conf_source)
 
 
 def kedro(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines as registered
 from kedro.io import DatasetError
@@ -14,6 +15,7 @@ from kedro.validation import ParameterValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
@@ -32,7 +34,17 @@ class RunHooks:
     """Checks the parameters and inputs of a run before its first node, and shows its results after the last."""
 
     def __init__(self) -> None:
+        self._conf_source = Path()
         self._conf_catalog: dict[str, Any] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep where the configuration comes from.
+
+        Args:
+            context: The project's context.
+        """
+        self._conf_source = Path(context.config_loader.conf_source)
 
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
@@ -56,7 +68,7 @@ class RunHooks:
                 (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
             DatasetError: If a dataset that the run starts from is missing or an empty file.
         """
-        _check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
+        self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
         for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
             self._check_input(name, catalog)
 
@@ -85,16 +97,20 @@ class RunHooks:
             msg = f"{name}: {_short(path)} is an empty file. Remove it. {_how_to_get(name)}"
             raise DatasetError(msg)
 
-
-def _check_parameter_names(names: Iterable[str]) -> None:
-    known = RUNTIME_PARAMETERS | {
-        _block(name) for pipeline in registered.values() for name in pipeline.inputs() if name.startswith(PARAMETER)
-    }
-    for name in sorted({_block(name) for name in names} - known):
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
-        msg = f"parameters_*.yml or --params: no pipeline has a parameter {name!r}. {hint}"
-        raise ParameterValidationError(msg)
+    def _check_parameter_names(self, names: Iterable[str]) -> None:
+        known = RUNTIME_PARAMETERS | {
+            _block(name) for pipeline in registered.values() for name in pipeline.inputs() if name.startswith(PARAMETER)
+        }
+        for name in sorted({_block(name) for name in names} - known):
+            files = [
+                _short(str(path))
+                for path in sorted(self._conf_source.rglob("parameters*.yml"))
+                if name in (yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+            ]
+            close = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
+            msg = f"{', '.join(files) or '--params'}: no pipeline has a parameter {name!r}. {hint}"
+            raise ParameterValidationError(msg)
 
 
 def _block(name: str) -> str:

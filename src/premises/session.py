@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from premises.errors import PremisesError
+
+traceback_logger = logging.getLogger("premises.traceback")
 
 
 class PremisesSession(KedroSession):
@@ -41,8 +43,9 @@ class PremisesSession(KedroSession):
         except (DatasetError, DataValidationError, ParameterValidationError, PremisesError) as error:
             if click.get_current_context(silent=True) is None:
                 raise
-            # On the command line such an error is its message; `kedro --verbose run` shows where it came from too.
-            raise KedroCliError(_message(error)) from error
+            # On the command line such an error is its message; where it came from is in the log file.
+            traceback_logger.exception("The run has failed.")
+            raise click.ClickException(_message(error)) from error
         return result
 
 

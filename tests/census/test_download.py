@@ -437,7 +437,7 @@ def test_the_command_reports_an_error_without_a_traceback(portal, tmp_path):
 
 def start_command(portal, folder):
     """The command as a person starts it in the project's folder, but on the local portal."""
-    return subprocess.Popen(  # noqa: S603 - our own module, with arguments of the test
+    return subprocess.Popen(
         [sys.executable, "-m", "premises.census.download", "--portal", portal.url],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(Path(premises.__file__).parents[1])},

@@ -166,7 +166,7 @@ def batches():
 DrawnCensusDataset(filepath={str(place)!r}).save(pa.RecordBatchReader.from_batches(schema, batches()))
 """
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run([sys.executable, "-c", code], check=False, env=environment)  # noqa: S603 - the code is above
+    killed = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
     assert killed.returncode == -signal.SIGKILL
     assert not place.exists()
     assert len(names(place.parent)) == 1

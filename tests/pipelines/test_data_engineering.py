@@ -362,9 +362,8 @@ def single_column_aucs(rows: pd.DataFrame, label: pd.Series) -> dict[str, float]
     seen = np.arange(len(rows)) % 2 == 0
     aucs = {}
     for name, column in rows.items():
-        values = (
-            pd.factorize(column)[0].reshape(-1, 1) if not is_numeric_dtype(column) else column.to_numpy().reshape(-1, 1)
-        )
+        numbers = column.to_numpy() if is_numeric_dtype(column) else pd.factorize(column)[0]
+        values = numbers.reshape(-1, 1)
         tree = DecisionTreeClassifier(max_depth=12, min_samples_leaf=20, random_state=0).fit(values[seen], label[seen])
         aucs[name] = roc_auc_score(label[~seen], tree.predict_proba(values[~seen])[:, 1])
     return aucs

@@ -1,0 +1,240 @@
+"""The project as a user starts it: commands, runs, and what wrong inputs are answered with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DatasetError
+from kedro.validation import DataValidationError, ParameterValidationError
+
+from conftest import PROJECT, census_rows, kedro, open_session
+from premises.census.schema import CENSUS_2016_FILE, CREDIT
+from premises.settings import CONFIG_LOADER_ARGS
+
+REPEATABLE = (
+    "05_model_input/model_input.parquet",
+    "06_models/research_tree.skops",
+    "06_models/research_search.json",
+    "07_model_output/research_predictions.parquet",
+    "08_reporting/research_metrics.json",
+    "08_reporting/row_counts.json",
+    "08_reporting/research_report.html",
+)
+PICTURES = (
+    "research_calibration",
+    "research_confusion_matrix",
+    "research_importances",
+    "research_map",
+    "research_precision_recall",
+    "research_roc_curve",
+    "research_tree_top",
+)
+
+
+def outputs(storage: Path) -> list[str]:
+    """Files that a run has written, the raw census aside."""
+    return sorted(
+        str(path.relative_to(storage)) for path in storage.rglob("*") if path.is_file() and path.parent.name != "01_raw"
+    )
+
+
+def put_census(storage: Path, *rows: dict[str, str | None]) -> Path:
+    file = storage / "01_raw" / CENSUS_2016_FILE
+    file.parent.mkdir(parents=True)
+    pd.DataFrame(census_rows(*rows)).to_csv(file, index=False)
+    return file
+
+
+def test_a_plain_run_goes_from_the_census_to_a_tree_its_pictures_and_its_report(run_storage: Path) -> None:
+    assert outputs(run_storage) == sorted(
+        [
+            "02_intermediate/premises.parquet",
+            "04_feature/premises_features.parquet",
+            *REPEATABLE,
+            *(f"08_reporting/{picture}.png" for picture in PICTURES),
+        ]
+    )
+
+
+def test_the_tree_has_learnt_something_true(run_storage: Path) -> None:
+    metrics = json.loads((run_storage / "08_reporting/research_metrics.json").read_text())
+    assert 0.68 < metrics["test"]["auc"] < 0.80
+    assert metrics["train"]["auc"] - metrics["test"]["auc"] < 0.1
+
+
+def test_the_same_run_twice_gives_the_same_bytes(run_storage: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_storage / "01_raw", tmp_path / "01_raw")
+    done = kedro("run", f"--params=storage={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    digests = [
+        {name: hashlib.sha256((storage / name).read_bytes()).hexdigest() for name in outputs(storage)}
+        for storage in (run_storage, tmp_path)
+    ]
+    assert digests[0] == digests[1]
+    assert "research" in done.stdout
+    assert "a sample drawn from published counts, not the census itself" in " ".join(done.stdout.split())
+    assert CREDIT in " ".join(done.stdout.split())
+    assert "08_reporting/research_report.html" in done.stdout
+
+
+def test_every_environment_names_what_a_plain_run_runs() -> None:
+    environments = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir() and path.name != "local"]
+    assert environments
+    for env in environments:
+        loader = OmegaConfigLoader(str(PROJECT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+        assert loader["run"]["pipelines"]
+
+
+def test_every_dataset_has_the_layer_of_its_folder() -> None:
+    loader = OmegaConfigLoader(str(PROJECT / "conf"), env="local", **CONFIG_LOADER_ARGS)
+    layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in loader["catalog"].items()}
+    assert layers["census"] == "raw"
+    assert layers["model_input"] == "model_input"
+    assert layers["research_predictions"] == "model_output"
+    assert all(f"_{layer}/" in loader["catalog"][name]["filepath"] for name, layer in layers.items())
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"data_engineering": {"test_share": 0}}, "data_engineering.test_share"),
+        ({"data_engineering": {"test_share": 0.005}}, "data_engineering.test_share"),
+        ({"data_engineering": {"majority_per_minority": 0}}, "data_engineering.majority_per_minority"),
+        ({"data_engineering": {"grid_meters": 100}}, "data_engineering.grid_meters: Extra inputs are not permitted"),
+        ({"data_engineering": {"folds": "five"}}, "in parameters_data_engineering.yml or --params"),
+        ({"sklearn_research": {"grid": {"max_depth": [0]}}}, "sklearn_research.grid.max_depth.0"),
+        ({"sklearn_research": {"threshold": 1}}, "in parameters_sklearn_research.yml or --params"),
+        ({"data_enginering": {"folds": 3}}, "no pipeline has a parameter 'data_enginering'. Did you mean"),
+        ({"colour": "blue"}, "no pipeline has a parameter 'colour'"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(tmp_path: Path, params: dict, message: str) -> None:
+    put_census(tmp_path, {}, {"N_PRINCIP": "Sense activitat"})
+    with open_session(tmp_path, **params) as session, pytest.raises(ParameterValidationError) as caught:
+        session.run()
+    assert message in str(caught.value)
+    assert outputs(tmp_path) == []
+
+
+def test_a_misspelt_block_is_refused_with_the_file_it_stands_in(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "conf", tmp_path / "conf")
+    (tmp_path / "conf/local").mkdir(exist_ok=True)
+    file = tmp_path / "conf/local/parameters_mine.yml"
+    file.write_text("sklearn_reserch: { seed: 1 }")
+    put_census(tmp_path / "data", {}, {"N_PRINCIP": "Sense activitat"})
+    with (
+        open_session(tmp_path / "data", conf_source=str(tmp_path / "conf")) as session,
+        pytest.raises(ParameterValidationError) as caught,
+    ):
+        session.run()
+    expected = f"{file}: no pipeline has a parameter 'sklearn_reserch'. Did you mean 'sklearn_research'?"
+    assert expected in str(caught.value)
+
+
+def test_without_a_census_the_run_says_what_to_do(tmp_path: Path) -> None:
+    with open_session(tmp_path) as session, pytest.raises(DatasetError, match="make census") as caught:
+        session.run()
+    assert f"census: there is no {tmp_path}" in str(caught.value)
+    assert outputs(tmp_path) == []
+
+
+def test_an_empty_file_is_no_census(tmp_path: Path) -> None:
+    put_census(tmp_path).write_bytes(b"")
+    with open_session(tmp_path) as session, pytest.raises(DatasetError, match="is an empty file"):
+        session.run()
+    assert outputs(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "column names and no rows"),
+        ([{}, {}], "2 have N_PRINCIP 'Actiu' and 0 have 'Sense activitat'"),
+        ([{"N_PRINCIP": "Sense activitat"}], "0 have N_PRINCIP 'Actiu' and 1 have"),
+    ],
+)
+def test_a_census_that_teaches_nothing_is_refused_before_any_output(
+    tmp_path: Path, rows: list[dict[str, str | None]], message: str
+) -> None:
+    put_census(tmp_path, *rows)
+    with open_session(tmp_path) as session, pytest.raises(DataValidationError, match="census") as caught:
+        session.run()
+    assert message in str(caught.value)
+    assert outputs(tmp_path) == []
+
+
+def test_a_missing_column_is_named_on_the_command_line_in_one_sentence(tmp_path: Path) -> None:
+    file = put_census(tmp_path, {}, {"N_PRINCIP": "Sense activitat"})
+    pd.read_csv(file, dtype=str).drop(columns=["SEC_CENS"]).to_csv(file, index=False)
+    done = kedro("run", f"--params=storage={tmp_path}")
+    assert done.returncode == 1
+    assert "census: 1 of 34 columns are missing: SEC_CENS." in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stdout + done.stderr
+    assert outputs(tmp_path) == []
+
+
+def test_on_the_command_line_a_wrong_parameter_is_one_sentence_too(tmp_path: Path) -> None:
+    done = kedro("run", f"--params=storage={tmp_path},data_engineering.test_share=2")
+    assert done.returncode == 1
+    assert "data_engineering.test_share: Input should be less than or equal to 0.99" in " ".join(
+        (done.stdout + done.stderr).split()
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_census_too_small_to_split_is_refused_by_the_research(tmp_path: Path) -> None:
+    put_census(tmp_path, {}, {"N_PRINCIP": "Sense activitat"})
+    with open_session(tmp_path) as session, pytest.raises(Exception, match="Both classes must be there"):
+        session.run()
+
+
+def test_an_input_that_a_pipeline_makes_is_named_with_that_pipeline(tmp_path: Path) -> None:
+    with open_session(tmp_path) as session, pytest.raises(DatasetError, match="kedro run --pipelines=data_engineering"):
+        session.run(pipeline_names=["sklearn_research"])
+
+
+def test_the_command_line_loads_no_heavy_library_to_list_pipelines() -> None:
+    code = (
+        "import sys; from pathlib import Path; from kedro.framework.startup import bootstrap_project;"
+        "bootstrap_project(Path.cwd()); from kedro.framework.project import pipelines; list(pipelines);"
+        "print(sorted({'numpy', 'pandas', 'pyarrow', 'sklearn', 'matplotlib', 'pyspark', 'polars'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("registry", "list"), "sklearn_research"),
+        (("catalog", "describe-datasets"), "research_tree"),
+        (("registry", "describe", "data_engineering"), "clean_premises"),
+    ],
+)
+def test_kedros_commands_work_from_a_clone(arguments: tuple[str, ...], expected: str) -> None:
+    done = kedro(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+
+
+def test_the_wheel_holds_the_figures_and_the_pages_template(tmp_path: Path) -> None:
+    source = tmp_path / "project"
+    shutil.copytree(PROJECT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(PROJECT / name, source)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    listing = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", str(wheel)], check=True, capture_output=True, text=True
+    ).stdout
+    assert "premises/census/published_2016.json" in listing
+    assert "premises/evaluation/research_report.html" in listing
