@@ -49,9 +49,8 @@ lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate --upgrade --group dev pyproject.toml --output-file requirements.lock
 
-clean:  ## remove .venv, caches and what the runs made; the raw census stays
+clean:  ## remove .venv, caches and builds; data stays
 	@rm -rf .venv .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
-	@find data -mindepth 2 -not -path 'data/01_raw/*' -not -name .gitkeep -delete
 	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml $(UV)

@@ -37,8 +37,8 @@ def render_research_report(
         row_counts: The rows on their way, as `count_rows` gives them.
         search: A record for each candidate of the search, the best first.
         metrics: The metrics of each split.
-        pictures: PNG files: ROC curve, precision and recall, confusion matrix, calibration, importances, the top of
-            the tree, map.
+        pictures: PNG files: ROC curve, precision and recall, confusion matrix, calibration, importances, map, the
+            top of the tree.
 
     Returns:
         The page; it holds the pictures.
@@ -52,8 +52,8 @@ def render_research_report(
         f"Confusion matrix: {test['true_active']:,} of {test['active']:,} active premises of the test split are found.",
         "Share of active premises against predicted probability, in train and test.",
         "Importance of each feature, as its share of the fall in impurity.",
-        "The first levels of the decision tree.",
         "Map of Barcelona: mean predicted probability of being active.",
+        "The first levels of the decision tree.",
     )
     template = files("premises.evaluation").joinpath("research_report.html").read_text(encoding="utf-8")
     page: str = (

@@ -22,8 +22,8 @@ PICTURES = (
     "research_confusion_matrix",
     "research_calibration",
     "research_importances",
-    "research_tree_top",
     "research_map",
+    "research_tree_top",
 )
 
 
