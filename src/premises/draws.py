@@ -22,16 +22,14 @@ def draw(identity: nw.Expr, step: int) -> nw.Expr:
     """Draw an integer from an id.
 
     Args:
-        identity: The id, an integer of 64 bits.
+        identity: The id, an integer of 64 bits; not within `DRAWS` of the least of them.
         step: How many steps of the generator to take; each purpose has its own.
 
     Returns:
         An integer from 0 to `DRAWS` - 1; different ids below `DRAWS` never draw the same.
     """
-    state = modulo(identity, DRAWS)
-    for _ in range(step):
-        state = modulo(state * MULTIPLIER, DRAWS)
-    return state
+    # Steps in one: an expression that is nested step by step grows eight-fold with each, and SQL engines feel it.
+    return modulo(modulo(identity, DRAWS) * pow(MULTIPLIER, step, DRAWS), DRAWS)
 
 
 def modulo(value: nw.Expr, divisor: int) -> nw.Expr:

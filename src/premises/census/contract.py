@@ -6,6 +6,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.census.schema import ACTIVE, CENSUS_2016_COLUMNS, INACTIVE
+from premises.census.text import clean_text
 from premises.errors import CensusError
 
 
@@ -16,7 +17,7 @@ def check_census(census: IntoFrame) -> None:
         census: The raw census, all of its columns as text.
 
     Raises:
-        CensusError: If columns are missing, there are no rows, or all premises of known status are of one class.
+        CensusError: If columns are missing or there are no rows.
     """
     frame = nw.from_native(census).lazy()
     columns = frame.collect_schema().names()
@@ -27,15 +28,27 @@ def check_census(census: IntoFrame) -> None:
             f"Not known: {', '.join(found) or 'none'}. Use the file of 2016, as published."
         )
         raise CensusError(msg)
-    status = nw.col("N_PRINCIP").str.strip_chars(" ")
-    counted = frame.with_columns(status=status).group_by("status").agg(rows=nw.len()).collect()
-    rows = dict(zip(counted["status"].to_list(), counted["rows"].to_list(), strict=True))
-    if not rows:
+    if frame.select("ID_BCN").head(1).collect().is_empty():
         msg = "There are column names and no rows. Get the census again."
         raise CensusError(msg)
+
+
+def check_classes(census: IntoFrame) -> None:
+    """Check that a model can learn from a census.
+
+    Args:
+        census: The raw census, all of its columns as text.
+
+    Raises:
+        CensusError: If all premises of known status are of one class.
+    """
+    frame = nw.from_native(census).lazy().select(status=clean_text("N_PRINCIP"))
+    counted = frame.group_by("status").agg(rows=nw.len()).collect()
+    rows = dict(zip(counted["status"].to_list(), counted["rows"].to_list(), strict=True))
     if not (rows.get(ACTIVE) and rows.get(INACTIVE)):
         msg = (
-            f"A model needs premises of both classes, and of {sum(rows.values()):,} rows {rows.get(ACTIVE, 0):,} have "
-            f"N_PRINCIP '{ACTIVE}' and {rows.get(INACTIVE, 0):,} have '{INACTIVE}'. Use a census that has both."
+            f"census: a model needs premises of both classes, and of {sum(rows.values()):,} rows "
+            f"{rows.get(ACTIVE, 0):,} have N_PRINCIP '{ACTIVE}' and {rows.get(INACTIVE, 0):,} have '{INACTIVE}'. "
+            "Use a census that has both."
         )
         raise CensusError(msg)

@@ -52,10 +52,11 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         """
         from skops.io import dumps
 
+        content = _without_times_and_addresses(dumps(data))  # before the file is opened: what fails leaves it alone
         path = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
         with self._fs.open(path, mode="wb") as file:
-            file.write(_without_times_and_addresses(dumps(data)))
+            file.write(content)
         self._invalidate_cache()
 
     def load(self) -> Any:
@@ -102,12 +103,29 @@ def _without_times_and_addresses(content: bytes) -> bytes:
     numbers = {address: str(number) for number, address in enumerate(addresses)}
     schema = re.sub(r'("__id__": )(\d+)', lambda match: match[1] + numbers[match[2]], schema)
     schema = re.sub(r'"(\d+)(\.npy)"', lambda match: f'"{numbers[match[1]]}{match[2]}"', schema)
-    renamed = {
-        f"{numbers[name.removesuffix('.npy')]}.npy" if name.endswith(".npy") else name: data
+    others = {name: data for name, data in members.items() if not name.endswith(".npy")}
+    arrays = {
+        f"{numbers[name.removesuffix('.npy')]}.npy": _without_padding(data)
         for name, data in members.items()
+        if name.endswith(".npy")
     }
     buffer = BytesIO()
     with ZipFile(buffer, "w") as archive:
-        for name, data in sorted((renamed | {"schema.json": schema.encode()}).items()):
+        for name, data in sorted((others | arrays | {"schema.json": schema.encode()}).items()):
             archive.writestr(ZipInfo(name), data)  # a ZipInfo's date is 1980-01-01 unless it is set
+    return buffer.getvalue()
+
+
+def _without_padding(content: bytes) -> bytes:
+    """Set to zero what lies between the fields of a structured array: a tree's nodes have whatever was in memory."""
+    import numpy as np
+
+    array = np.load(BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, dtype=array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
     return buffer.getvalue()

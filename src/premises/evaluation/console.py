@@ -39,4 +39,4 @@ def print_results(metrics: dict[str, dict[str, Any]], row_counts: dict[str, int]
     console.print(table)
     console.print(describe_origin(row_counts))
     for report in reports:
-        console.print(f"Report: {report}", soft_wrap=True)
+        console.print(f"Report: {report}", markup=False, emoji=False, soft_wrap=True)

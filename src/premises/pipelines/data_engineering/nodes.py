@@ -11,6 +11,7 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX
+from premises.census.text import clean_text
 from premises.draws import DRAWS, draw, modulo
 from premises.evaluation.predictions import TEST, TRAIN
 
@@ -50,34 +51,34 @@ def clean_premises(census: IntoFrameT) -> IntoFrameT:
         nw.from_native(census)
         .select(
             premises_id=_integer("ID_BCN"),
-            is_active=_text("N_PRINCIP").replace_strict(
+            is_active=clean_text("N_PRINCIP").replace_strict(
                 {ACTIVE: True, INACTIVE: False}, default=None, return_dtype=nw.Boolean
             ),
-            status=_text("N_PRINCIP"),
-            sector=_text("N_SECTOR"),
-            activity_group=_text("N_GRUPACT"),
+            status=clean_text("N_PRINCIP"),
+            sector=clean_text("N_SECTOR"),
+            activity_group=clean_text("N_GRUPACT"),
             activity_id=_integer("ID_ACT"),
-            activity=_text("N_ACT"),
-            name=_text("N_LOCAL"),
+            activity=clean_text("N_ACT"),
+            name=clean_text("N_LOCAL"),
             is_on_street=_flag("SN_CARRER"),
             is_in_market=_flag("SN_MERCAT"),
             market_id=_integer("ID_MERCAT"),
-            market=_text("N_MERCAT"),
+            market=clean_text("N_MERCAT"),
             is_in_gallery=_flag("SN_GALERIA"),
-            gallery=_text("N_GALERIA"),
+            gallery=clean_text("N_GALERIA"),
             is_in_mall=_flag("SN_CCOMERC"),
-            mall_id=_text("ID_CCOMERC"),
-            mall=_text("N_CCOMERC"),
-            street=_text("N_CARRER"),
+            mall_id=clean_text("ID_CCOMERC"),
+            mall=clean_text("N_CCOMERC"),
+            street=clean_text("N_CARRER"),
             # A reader that took the column for numbers has written 5 as 5.0.
-            street_number=_to_integer(_text("NUM_POLICI").str.replace_all(r"\.0*$", "")),
-            cadastral_reference=_text("REF_CAD"),
+            street_number=_to_integer(clean_text("NUM_POLICI").str.replace_all(r"\.0*$", "")),
+            cadastral_reference=clean_text("REF_CAD"),
             surveyed_on=_date("DATA"),
             barri_id=barri_id,
             barri=_official(barri_id, barris, "Nom_Barri"),
             district_id=district_id,
             district=_official(district_id, districts, "N_DISTRI"),
-            commercial_axis=_text("N_EIX"),
+            commercial_axis=clean_text("N_EIX"),
             is_on_axis=_flag("SN_EIX"),
             census_section=_integer("SEC_CENS"),
             x_mm=_millimetres("X_UTM_ETRS"),
@@ -214,13 +215,8 @@ def count_rows(premises: IntoFrame, model_input: IntoFrame) -> dict[str, int]:
     return {name: int(count) for row in rows for name, count in row.items()}
 
 
-def _text(column: str) -> nw.Expr:
-    text = nw.col(column).str.replace_all("  +", " ").str.strip_chars(" \t\r\n")
-    return nw.when(text != "").then(text)
-
-
 def _integer(column: str) -> nw.Expr:
-    return _to_integer(_text(column))
+    return _to_integer(clean_text(column))
 
 
 def _to_integer(text: nw.Expr) -> nw.Expr:
@@ -228,7 +224,7 @@ def _to_integer(text: nw.Expr) -> nw.Expr:
 
 
 def _decimal(column: str) -> nw.Expr:
-    text = _text(column)
+    text = clean_text(column)
     return nw.when(text.str.contains(DECIMAL)).then(text).cast(nw.Float64)
 
 
@@ -237,18 +233,18 @@ def _millimetres(column: str) -> nw.Expr:
 
 
 def _date(column: str) -> nw.Expr:
-    text = _text(column)
+    text = clean_text(column)
     return nw.when(text.str.contains(DATE)).then(text).str.to_date("%Y-%m-%d")
 
 
 def _flag(column: str) -> nw.Expr:
     """In the census of 2016, 1 is yes and 0 is no."""
-    return _text(column).replace_strict({"1": True, "0": False}, default=None, return_dtype=nw.Boolean)
+    return clean_text(column).replace_strict({"1": True, "0": False}, default=None, return_dtype=nw.Boolean)
 
 
 def _official(code: nw.Expr, names: dict[int, str], column: str) -> nw.Expr:
     """Give the official name of a code, or the name in the column where the code has none."""
-    return nw.coalesce(code.replace_strict(names, default=None, return_dtype=nw.String), _text(column))
+    return nw.coalesce(code.replace_strict(names, default=None, return_dtype=nw.String), clean_text(column))
 
 
 def _count(condition: nw.Expr) -> nw.Expr:

@@ -6,6 +6,7 @@ The first brings the rows from any engine to pandas; from there on it is pandas 
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -14,6 +15,7 @@ from narwhals.stable.v2.typing import IntoFrame
 from premises.draws import draw
 from premises.errors import ModelInputError
 from premises.evaluation.predictions import PREDICTION_COLUMNS, TEST, TRAIN
+from premises.frames import collect_to_pandas
 from premises.lazy_types import DataFrame, DecisionTreeClassifier
 
 from .parameters import SklearnResearchParameters
@@ -41,8 +43,8 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
     frame = nw.from_native(model_input).lazy()
     if parameters.research_rows is not None:
         drawn = frame.with_columns(research_draw=draw(nw.col("premises_id"), step=4))
-        frame = drawn.sort("research_draw").head(parameters.research_rows).drop("research_draw")
-    rows = frame.sort("premises_id").collect("pyarrow").to_pandas()
+        frame = drawn.sort("research_draw", "premises_id").head(parameters.research_rows).drop("research_draw")
+    rows = collect_to_pandas(frame.sort("premises_id"))
     if missing := rows.columns[rows.isna().any()].tolist():
         msg = f"model_input: {', '.join(missing)} must be known for every premises, and is missing in some."
         raise ModelInputError(msg)
@@ -58,6 +60,13 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
                 "Both classes must be there: take more rows, or another data_engineering.test_share."
             )
             raise ModelInputError(msg)
+    classes = rows[rows["split"] == TRAIN].groupby("fold")["is_active"].nunique()
+    if (classes < 2).any():  # noqa: PLR2004 - two classes
+        msg = (
+            f"model_input: fold {classes.idxmin()} of the train split has one class only, and can't score a tree. "
+            "Take more rows, or fewer data_engineering.folds."
+        )
+        raise ModelInputError(msg)
     return rows
 
 
@@ -94,7 +103,9 @@ def search_tree(
     logger.info(
         "Searching %d candidates over %d folds, %s rows.", candidates, search.cv.get_n_splits(), f"{len(train):,}"
     )
-    with parallel_config("threading", n_jobs=-1):  # a tree's fit lets go of the interpreter's lock
+    # Threads do: a tree's fit lets go of the interpreter's lock.
+    with warnings.catch_warnings(), parallel_config("threading", n_jobs=-1):
+        warnings.filterwarnings("ignore", "The estimator DecisionTreeClassifier does not support callbacks")
         search.fit(train.drop(columns=list(KEYS)), train["is_active"])
     logger.info("The best has a mean AUC of %.4f over the folds: %s.", search.best_score_, search.best_params_)
     results = search.cv_results_

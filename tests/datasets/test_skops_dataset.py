@@ -1,0 +1,216 @@
+"""A model comes back as it was saved, the same model is the same file, and a file that is not a model is refused."""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from io import BytesIO
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from kedro.io import DatasetError
+from kedro.io.core import Version
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
+
+from premises.datasets.skops_dataset import SkopsDataset
+
+TRUSTED = ["sklearn.tree._tree.Tree"]
+ROWS = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["x_metres", "y_metres", "7.npy"])
+LABEL = ROWS["x_metres"] + ROWS["y_metres"] * ROWS["7.npy"] > 0.8
+
+OTHER_PROCESS = """
+import sys
+held = [bytearray(number % 977) for number in range(int(sys.argv[2]))]
+del held[::3]
+if len(held) % 2:
+    import sqlite3, xml.dom.minidom
+import numpy as np, pandas as pd
+from sklearn.tree import DecisionTreeClassifier
+from premises.datasets.skops_dataset import SkopsDataset
+
+rows = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["x_metres", "y_metres", "7.npy"])
+label = rows["x_metres"] + rows["y_metres"] * rows["7.npy"] > 0.8
+tree = DecisionTreeClassifier(max_depth=4, random_state=1).fit(rows, label)
+SkopsDataset(filepath=sys.argv[1], trusted=[]).save(tree)
+"""
+
+
+def fitted(**arguments):
+    return DecisionTreeClassifier(**{"max_depth": 4, "random_state": 1} | arguments).fit(ROWS, LABEL)
+
+
+def dataset(path, **arguments):
+    return SkopsDataset(filepath=str(path), **{"trusted": TRUSTED} | arguments)
+
+
+def assert_same_tree(one, other):
+    assert one.get_params() == other.get_params()
+    assert list(one.feature_names_in_) == list(other.feature_names_in_)
+    np.testing.assert_array_equal(one.predict_proba(ROWS), other.predict_proba(ROWS))
+    np.testing.assert_array_equal(one.tree_.threshold, other.tree_.threshold)
+
+
+def test_a_tree_comes_back_as_it_was_saved(tmp_path):
+    dataset(tmp_path / "models" / "tree.skops").save(fitted())
+    assert_same_tree(dataset(tmp_path / "models" / "tree.skops").load(), fitted())
+
+
+def test_the_tree_of_a_run_predicts_what_the_run_predicted(run_storage):
+    tree = dataset(run_storage / "06_models" / "research_tree.skops").load()
+    rows = pd.read_parquet(run_storage / "05_model_input" / "model_input.parquet").sort_values("premises_id")
+    predictions = pd.read_parquet(run_storage / "07_model_output" / "research_predictions.parquet")
+    probability = tree.predict_proba(rows[tree.feature_names_in_])[:, 1]
+    np.testing.assert_array_equal(probability, predictions["probability"])
+
+
+def test_skops_alone_loads_the_file(tmp_path):
+    dataset(tmp_path / "tree.skops").save(fitted())
+    assert_same_tree(skops.io.load(tmp_path / "tree.skops", trusted=TRUSTED), fitted())
+
+
+def test_any_file_system_will_do(tmp_path):
+    dataset("memory://models/tree.skops").save(fitted())
+    dataset(tmp_path / "tree.skops").save(fitted())
+    assert_same_tree(dataset("memory://models/tree.skops").load(), fitted())
+
+
+def test_the_same_model_is_the_same_file_in_every_process(tmp_path):
+    dataset(tmp_path / "here.skops").save(fitted())
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", OTHER_PROCESS, str(tmp_path / f"{seed}.skops"), held],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for seed, held in (("1", "0"), ("4242", "200001"))
+    ]
+    assert [other.wait() for other in others] == [0, 0]
+    digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    assert sorted(digests) == ["1.skops", "4242.skops", "here.skops"]
+    assert len(set(digests.values())) == 1
+
+
+def test_memory_between_the_fields_of_a_node_does_not_reach_the_file(tmp_path):
+    for filler in (0, 255):
+        tree = fitted()
+        nodes = tree.tree_.__getstate__()["nodes"]
+        octets = nodes.view(np.uint8).reshape(len(nodes), nodes.itemsize)
+        octets[:, nodes.dtype.fields["missing_go_to_left"][1] + 1 :] = filler
+        assert_same_tree(tree, fitted())
+        dataset(tmp_path / f"{filler}.skops").save(tree)
+    assert (tmp_path / "0.skops").read_bytes() == (tmp_path / "255.skops").read_bytes()
+
+
+def test_a_model_that_was_loaded_is_saved_to_the_same_bytes(tmp_path):
+    dataset(tmp_path / "tree.skops").save(fitted())
+    dataset(tmp_path / "again.skops").save(dataset(tmp_path / "tree.skops").load())
+    assert (tmp_path / "again.skops").read_bytes() == (tmp_path / "tree.skops").read_bytes()
+
+
+def test_another_model_is_another_file(tmp_path):
+    dataset(tmp_path / "one.skops").save(fitted())
+    dataset(tmp_path / "other.skops").save(fitted(max_depth=3))
+    assert (tmp_path / "one.skops").read_bytes() != (tmp_path / "other.skops").read_bytes()
+
+
+def test_the_file_knows_no_time_and_no_address(tmp_path):
+    tree = fitted()
+    dataset(tmp_path / "tree.skops").save(tree)
+    with ZipFile(tmp_path / "tree.skops") as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert str(id(tree)) not in archive.read("schema.json").decode()
+    with ZipFile(BytesIO(skops.io.dumps(tree))) as archive:
+        assert str(id(tree)) in archive.read("schema.json").decode()
+
+
+def test_a_function_that_would_run_is_refused_by_its_name(tmp_path):
+    model = make_pipeline(FunctionTransformer(shutil.rmtree), fitted())
+    dataset(tmp_path / "tree.skops").save(model)
+    with pytest.raises(DatasetError, match=r"tree\.skops holds types that are not trusted: shutil\.rmtree\. "):
+        dataset(tmp_path / "tree.skops").load()
+
+
+def test_every_type_that_is_not_listed_is_named(tmp_path):
+    dataset(tmp_path / "tree.skops").save(make_pipeline(FunctionTransformer(shutil.rmtree), fitted()))
+    with pytest.raises(DatasetError, match=r"not trusted: shutil\.rmtree, sklearn\.tree\._tree\.Tree\."):
+        dataset(tmp_path / "tree.skops", trusted=[]).load()
+
+
+def test_a_pickle_is_not_opened(tmp_path):
+    (tmp_path / "tree.skops").write_bytes(pickle.dumps(fitted()))
+    with pytest.raises(DatasetError, match=r"tree\.skops"):
+        dataset(tmp_path / "tree.skops").load()
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_truncated_file_is_an_error(tmp_path, share):
+    path = tmp_path / "tree.skops"
+    dataset(path).save(fitted())
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DatasetError, match=r"tree\.skops"):
+        dataset(path).load()
+
+
+def test_a_file_with_a_flipped_bit_is_an_error(tmp_path):
+    path = tmp_path / "tree.skops"
+    dataset(path).save(fitted())
+    content = bytearray(path.read_bytes())
+    with ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+    content[largest.header_offset + 200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"tree\.skops"):
+        dataset(path).load()
+
+
+def test_a_save_that_fails_leaves_the_earlier_model(tmp_path):
+    dataset(tmp_path / "tree.skops").save(fitted())
+    with pytest.raises(DatasetError):
+        dataset(tmp_path / "tree.skops").save(FunctionTransformer(kw_args={"rows": (row for row in ())}))
+    assert_same_tree(dataset(tmp_path / "tree.skops").load(), fitted())
+
+
+def test_it_exists_once_it_is_saved(tmp_path):
+    saved = dataset(tmp_path / "tree.skops")
+    assert not saved.exists()
+    with pytest.raises(DatasetError, match=r"tree\.skops"):
+        saved.load()
+    saved.save(fitted())
+    assert saved.exists()
+    assert "tree.skops" in str(saved)
+
+
+def test_each_version_is_loaded_as_it_was_saved(tmp_path):
+    path = tmp_path / "tree.skops"
+    assert not dataset(path, version=Version(None, None)).exists()
+    for depth in (2, 3):
+        dataset(path, version=Version(None, f"2016-01-0{depth}T00.00.00.000Z")).save(fitted(max_depth=depth))
+    first = dataset(path, version=Version("2016-01-02T00.00.00.000Z", None))
+    newest = dataset(path, version=Version(None, None))
+    assert_same_tree(first.load(), fitted(max_depth=2))
+    assert_same_tree(newest.load(), fitted(max_depth=3))
+    assert newest.exists()
+    assert not dataset(path, version=Version("2015-01-01T00.00.00.000Z", None)).exists()
+
+
+def test_a_version_is_never_written_over(tmp_path):
+    version = Version(None, "2016-01-01T00.00.00.000Z")
+    dataset(tmp_path / "tree.skops", version=version).save(fitted())
+    with pytest.raises(DatasetError, match="must not exist"):
+        dataset(tmp_path / "tree.skops", version=version).save(fitted(max_depth=2))
+
+
+def test_a_release_lets_a_newer_version_be_seen(tmp_path):
+    path = tmp_path / "tree.skops"
+    dataset(path, version=Version(None, "2016-01-01T00.00.00.000Z")).save(fitted(max_depth=2))
+    newest = dataset(path, version=Version(None, None))
+    assert_same_tree(newest.load(), fitted(max_depth=2))
+    dataset(path, version=Version(None, "2016-01-02T00.00.00.000Z")).save(fitted(max_depth=3))
+    newest.release()
+    assert_same_tree(newest.load(), fitted(max_depth=3))

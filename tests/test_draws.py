@@ -1,0 +1,125 @@
+"""Draws are the stated arithmetic on every engine, spread evenly, and the draws of one id do not know each other."""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from conftest import Engine
+from premises.draws import DRAWS, MULTIPLIER, draw, modulo
+
+LOWEST = -(2**63 // DRAWS) * DRAWS
+"""Below it, the multiple of DRAWS that is taken away is no integer of 64 bits."""
+
+HIGHEST = 2**63 - 1
+STEPS = (0, 1, 2, 3, 4)
+SEQUENTIAL = 100_000
+CHANCE = 1e-6
+"""Even draws have a larger chi-square than the bound with this probability; the draws here are the same each time."""
+
+on_each_engine = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def drawn(engine: Engine, ids: list[int], step: int) -> list[int]:
+    frame = engine.frame({"row": range(len(ids)), "id": ids}, {"row": pa.int64(), "id": pa.int64()})
+    rows = engine.rows(nw.from_native(frame).with_columns(drawn=draw(nw.col("id"), step)).to_native())
+    return [row["drawn"] for row in rows]
+
+
+def stated(identity: int, step: int) -> int:
+    return identity * pow(MULTIPLIER, step, DRAWS) % DRAWS
+
+
+@on_each_engine
+@given(ids=st.lists(st.integers(LOWEST, HIGHEST), min_size=1, max_size=20), step=st.sampled_from((0, 1, 2)))
+def test_a_draw_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int], step: int) -> None:
+    assert drawn(engine, ids, step) == [stated(identity, step) for identity in ids]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_draws_as_stated(engine: Engine, step: int) -> None:
+    ends = [LOWEST, -DRAWS - 1, -DRAWS, -1, 0, 1, DRAWS - 1, DRAWS, DRAWS + 1, 2 * DRAWS, 10**18 - 1, HIGHEST]
+    ids = ends + np.random.default_rng(step).integers(LOWEST, HIGHEST, 1000).tolist()
+    assert drawn(engine, ids, step) == [stated(identity, step) for identity in ids]
+
+
+@on_each_engine
+@given(
+    ids=st.lists(st.integers(0, DRAWS - 1), min_size=2, max_size=50, unique=True),
+    start=st.integers(0, DRAWS - 50),
+    step=st.sampled_from((0, 1, 2)),
+)
+def test_different_ids_never_draw_the_same(engine: Engine, ids: list[int], start: int, step: int) -> None:
+    with_neighbours = sorted({*ids, *range(start, start + 50)})
+    draws = drawn(engine, with_neighbours, step)
+    assert len(set(draws)) == len(with_neighbours)
+    assert min(draws) >= 0
+    assert max(draws) < DRAWS
+
+
+def test_a_late_step_asks_an_engine_for_no_more_than_the_first() -> None:
+    import duckdb
+
+    ids = nw.from_native(duckdb.sql("select 1 as id"))
+    first, late = (len(ids.select(draw(nw.col("id"), step)).to_native().sql_query()) for step in (1, 4))
+    assert late < 2 * first
+
+
+def test_a_null_id_draws_nothing(engine: Engine) -> None:
+    assert drawn(engine, [7, None], step=1) == [7 * MULTIPLIER, None]
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 5, 100, DRAWS])
+def test_the_remainder_is_that_of_a_floored_division(engine: Engine, divisor: int) -> None:
+    values = [-101, -100, -1, 0, 1, 99, 100, 101, DRAWS]
+    frame = engine.frame({"row": list(range(len(values))), "value": values})
+    rows = engine.rows(nw.from_native(frame).with_columns(rest=modulo(nw.col("value"), divisor)).to_native())
+    assert [row["rest"] for row in rows] == [value % divisor for value in values]
+
+
+@pytest.fixture(scope="module")
+def draws() -> dict[int, np.ndarray]:
+    """Draws of sequential ids, by the step."""
+    frame = nw.from_native(pa.table({"id": np.arange(1, SEQUENTIAL + 1)}))
+    return {step: frame.select(drawn=draw(nw.col("id"), step))["drawn"].to_numpy() for step in STEPS}
+
+
+def assert_even(counts: np.ndarray) -> None:
+    expected = counts.sum() / counts.size
+    assert ((counts - expected) ** 2).sum() / expected < chi2.isf(CHANCE, counts.size - 1)
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+@pytest.mark.parametrize("divisor", [2, 5, 10, 100])
+def test_the_low_digits_of_sequential_ids_are_even(draws, step: int, divisor: int) -> None:
+    assert_even(np.bincount(draws[step] % divisor, minlength=divisor))
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+@pytest.mark.parametrize("parts", [10, 100])
+def test_the_shares_of_sequential_ids_are_even(draws, step: int, parts: int) -> None:
+    assert_even(np.bincount((draws[step] / DRAWS * parts).astype(int), minlength=parts))
+
+
+def test_the_first_step_alone_leaves_neighbours_together(draws) -> None:
+    with pytest.raises(AssertionError):
+        assert_even(np.bincount((draws[1] / DRAWS * 10).astype(int), minlength=10))
+
+
+def test_split_fold_and_thinning_do_not_know_each_other(draws) -> None:
+    tenths = (draws[3] / DRAWS * 10).astype(int)
+    assert_even(np.bincount(draws[1] % 100 * 50 + draws[2] % 5 * 10 + tenths, minlength=100 * 5 * 10))
+
+
+def test_the_rows_to_research_are_taken_alike_from_each_split_fold_and_thinning(draws) -> None:
+    thinning, research = ((draws[step] / DRAWS * 10).astype(int) for step in (3, 4))
+    for other, values in ((draws[1] % 100, 100), (draws[2] % 5, 5), (thinning, 10)):
+        assert_even(np.bincount(other * 10 + research, minlength=values * 10))
+
+
+def test_the_bound_tells_draws_that_know_each_other(draws) -> None:
+    with pytest.raises(AssertionError):
+        assert_even(np.bincount(draws[1] % 100 * 5 + draws[1] % 5, minlength=500))
