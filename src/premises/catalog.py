@@ -30,9 +30,10 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
         msg = f"catalog: {path} is of an unknown kind, {kind!r}. Use one of {', '.join(sorted(kinds))}."
         raise ValueError(msg)
     layer = path.split("/", 1)[0].split("_", 1)[1]
+    storage = _root_["_raw_storage" if layer == "raw" else "_storage"]
     options: Any = OmegaConf.to_container(OmegaConf.merge(kinds[kind], more or {}), resolve=True)
     return {
         **options,
-        "filepath": f"{_root_['_storage']}/{path}",
+        "filepath": f"{storage}/{path}",
         "metadata": {"kedro-viz": {"layer": layer}},
     }

@@ -11,3 +11,15 @@ class CensusError(PremisesError):
 
 class ModelInputError(PremisesError):
     """Rows that no tree can be trained and tested on."""
+
+
+class SparkError(PremisesError):
+    """A Spark that does not start, or is not the one that is asked for."""
+
+
+class HandOverError(PremisesError):
+    """A model that can't be carried over exactly."""
+
+
+class ParityError(PremisesError):
+    """A model in production that is too far from the research model."""

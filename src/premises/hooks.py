@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines as registered
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
+
+from premises.census.contract import check_classes
+from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +28,9 @@ RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
 
 PARAMETER = "params:"
 
+SPARK_DATASETS = ("spark.", "premises.datasets.mllib_model_dataset.")
+"""How the types of the datasets begin that need a running Spark."""
+
 HOW_TO_GET = {
     "census": "Run `make census` for the file that the Council publishes, or `make sample` for a sample drawn from its "
     "published counts."
@@ -36,15 +43,24 @@ class RunHooks:
     def __init__(self) -> None:
         self._conf_source = Path()
         self._conf_catalog: dict[str, Any] = {}
+        self._trains = False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep where the configuration comes from.
+        """Prepare Spark where the environment has settings for it; no Spark starts here.
 
         Args:
             context: The project's context.
+
+        Raises:
+            SparkError: If JAVA_HOME is set and has no Java.
         """
         self._conf_source = Path(context.config_loader.conf_source)
+        try:
+            settings = context.config_loader["spark"]
+        except MissingConfigException:  # the environment's engine is another
+            return
+        prepare_spark(settings)
 
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
@@ -67,10 +83,29 @@ class RunHooks:
             ParameterValidationError: If no pipeline has a parameter of a name that is set in a file or by --params.
                 (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
             DatasetError: If a dataset that the run starts from is missing or an empty file.
+            SparkError: If the run needs Spark and it does not start.
         """
+        self._trains = "model_input" in pipeline.all_outputs()
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
-        for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
+        used = pipeline.datasets() & self._conf_catalog.keys()
+        if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
+            start_spark()
+        for name in sorted(pipeline.inputs() & used):
             self._check_input(name, catalog)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Refuse to train on a census that has one class only, before any output is touched.
+
+        Args:
+            dataset_name: What has been loaded.
+            data: Its content.
+
+        Raises:
+            CensusError: If the run trains and all premises of known status are of one class.
+        """
+        if dataset_name == "census" and self._trains:
+            check_classes(data)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

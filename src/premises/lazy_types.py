@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
     from pyarrow import RecordBatchReader
+    from pyspark.sql import DataFrame as SparkDataFrame
     from sklearn.tree import DecisionTreeClassifier
-else:
-    DataFrame = DecisionTreeClassifier = Figure = RecordBatchReader = Any
 
-__all__ = ["DataFrame", "DecisionTreeClassifier", "Figure", "RecordBatchReader"]
+    from premises.datasets.mllib_model_dataset import VerifiedModel
+else:
+    DataFrame = DecisionTreeClassifier = Figure = RecordBatchReader = SparkDataFrame = VerifiedModel = Any
+
+__all__ = ["DataFrame", "DecisionTreeClassifier", "Figure", "RecordBatchReader", "SparkDataFrame", "VerifiedModel"]

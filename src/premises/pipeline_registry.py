@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from premises.pipelines import data_engineering, sample_census, sklearn_research
+from premises.pipelines import data_engineering, sample_census, sklearn_research, spark_production
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -10,14 +10,18 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     Returns:
         The pipelines by name. `__default__` is the whole graph from the census on; what a plain `kedro run` takes of
-        it is said by `conf/<env>/run.yml`. `sample_census` stands outside: it makes a census to try things on.
+        it is said by `conf/<env>/run.yml`. `scoring` is the part that needs no training: the last release scores
+        whatever census is there. `sample_census` stands outside: it makes a census to try things on.
     """
     story = {
         "data_engineering": data_engineering.create_pipeline(),
         "sklearn_research": sklearn_research.create_pipeline(),
+        "spark_production": spark_production.create_pipeline(),
     }
+    features = story["data_engineering"].only_nodes("clean_premises", "build_premises_features")
     return {
         **story,
+        "scoring": features + spark_production.create_scoring_pipeline(),
         "sample_census": sample_census.create_pipeline(),
         "__default__": sum(story.values(), Pipeline([])),
     }

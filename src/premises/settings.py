@@ -11,6 +11,6 @@ HOOKS = (RunHooks(),)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"run": ["run.yml"]},
+    "config_patterns": {"run": ["run.yml"], "spark": ["spark.yml"]},
     "custom_resolvers": {"dataset": dataset},
 }

@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.evaluation.predictions import TEST, TRAIN, PredictionHistogram
+from premises.frames import collect_to_pandas
 from premises.lazy_types import DataFrame, DecisionTreeClassifier, Figure
 
 if TYPE_CHECKING:
@@ -187,8 +188,9 @@ def plot_tree_top(tree: DecisionTreeClassifier) -> Figure:
             fontsize=10,
             ax=axes,
         )
+        depth = tree.get_depth()
         axes.set_title(
-            f"The first {LEVELS_SHOWN} of {tree.get_depth()} levels; the tree has {tree.get_n_leaves()} leaves. "
+            f"The first {min(LEVELS_SHOWN, depth)} of {depth} levels; the tree has {tree.get_n_leaves()} leaves. "
             "value: shares of not active and active; left is yes"
         )
     return figure
@@ -201,7 +203,7 @@ def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
         research_rows: `premises_id`, `split`, and `x_metres`, `y_metres` (ETRS89 / UTM 31N).
         predictions: `premises_id` and `probability`, on any engine.
     """
-    scores = nw.from_native(predictions).lazy().select("premises_id", "probability").collect("pyarrow").to_pandas()
+    scores = collect_to_pandas(nw.from_native(predictions).lazy().select("premises_id", "probability"))
     places = research_rows.loc[research_rows["split"] == TEST, ["premises_id", "x_metres", "y_metres"]]
     scored = places.merge(scores, on="premises_id", validate="one_to_one")
     with _figure(7.4, 7, grid=False) as (figure, axes):
@@ -221,6 +223,23 @@ def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
             ylabel="km north",
             aspect="equal",
         )
+    return figure
+
+
+def plot_disagreement(by_district: list[dict[str, float]]) -> Figure:
+    """Draw how far a model's probabilities are from those of research in each district.
+
+    Args:
+        by_district: Records with `district_id` and `mean_dp`.
+    """
+    with _figure(5.4, 4) as (figure, axes):
+        names = [f"district {record['district_id']:.0f}" for record in by_district]
+        bars = axes.barh(names, [record["mean_dp"] for record in by_district], color=BLUE)
+        axes.bar_label(bars, fmt="{:.4f}", padding=3, size=8)
+        axes.set(title="Mean |Δp| by district, test split", xlabel="difference in the probability of being active")
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.margins(x=0.12)
     return figure
 
 

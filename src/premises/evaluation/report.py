@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from importlib.resources import files
 from typing import Any
 
 from premises.evaluation.predictions import TEST, TRAIN
@@ -43,8 +42,6 @@ def render_research_report(
     Returns:
         The page; it holds the pictures.
     """
-    from jinja2 import Environment
-
     test = metrics[TEST]
     alternatives = (
         f"ROC curves: AUC {metrics[TRAIN]['auc']:.3f} in train, {test['auc']:.3f} in test.",
@@ -55,24 +52,36 @@ def render_research_report(
         "Map of Barcelona: mean predicted probability of being active.",
         "The first levels of the decision tree.",
     )
-    template = files("premises.evaluation").joinpath("research_report.html").read_text(encoding="utf-8")
-    page: str = (
-        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .from_string(template)
-        .render(
-            origin=describe_origin(row_counts),
-            rows=row_counts,
-            thinned=row_counts["active"]
-            + row_counts["inactive"]
-            - sum(row_counts[f"{split}_{label}"] for split in (TRAIN, TEST) for label in ("active", "inactive")),
-            search=search,
-            candidates=search[:CANDIDATES_SHOWN],
-            metrics=metrics,
-            metrics_shown=METRICS_SHOWN,
-            pictures=[
-                (b64encode(picture).decode(), alternative)
-                for picture, alternative in zip(pictures, alternatives, strict=True)
-            ],
-        )
+    known = row_counts["active"] + row_counts["inactive"]
+    kept = sum(row_counts[f"{split}_{label}"] for split in (TRAIN, TEST) for label in ("active", "inactive"))
+    return render_page(
+        "research_report.html",
+        origin=describe_origin(row_counts),
+        rows=row_counts,
+        thinned=known - kept,
+        search=search,
+        candidates=search[:CANDIDATES_SHOWN],
+        metrics=metrics,
+        metrics_shown=METRICS_SHOWN,
+        pictures=[
+            (b64encode(picture).decode(), alternative)
+            for picture, alternative in zip(pictures, alternatives, strict=True)
+        ],
     )
-    return page
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Fill in one of the pages in `templates`.
+
+    Args:
+        template: Its file name.
+        values: What it shows; text is escaped.
+
+    Returns:
+        The page.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("premises.evaluation")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(template).render(values)

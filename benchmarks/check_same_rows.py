@@ -1,0 +1,102 @@
+"""Check that `kedro run` and `by_hand.py` made the same rows, tree and metrics from one census.
+
+python benchmarks/check_same_rows.py STORAGE BY_HAND_FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from skops.io import load
+
+TABLES = {
+    "premises": "02_intermediate",
+    "premises_features": "04_feature",
+    "model_input": "05_model_input",
+    "research_predictions": "07_model_output",
+}
+METRIC_TOLERANCE = 1e-12
+"""Metrics are sums of floats: scikit-learn adds up rows, the pipeline a histogram of them."""
+
+
+class DifferentRowsError(Exception):
+    """What the two made is not the same."""
+
+
+def check_same_rows(storage, by_hand):
+    """Compare all that a run left behind.
+
+    Args:
+        storage: The pipeline's storage root.
+        by_hand: The folder that the script wrote to.
+
+    Returns:
+        What was compared, in words.
+
+    Raises:
+        DifferentRowsError: If anything differs.
+    """
+    counted = [_check_table(name, storage / layer, by_hand) for name, layer in TABLES.items()]
+    nodes = _check_tree(storage / "06_models", by_hand)
+    reporting = storage / "08_reporting"
+    _check(_read_json(reporting / "row_counts.json") == _read_json(by_hand / "row_counts.json"), "row_counts")
+    searched = (_read_json(folder / "research_search.json") for folder in (storage / "06_models", by_hand))
+    largest = _check_numbers("research_search", *searched)
+    measured = (_read_json(folder / "research_metrics.json") for folder in (reporting, by_hand))
+    largest = max(largest, _check_numbers("research_metrics", *measured))
+    return (
+        f"{', '.join(counted)}: every value alike; the tree node for node ({nodes} nodes); search and metrics to "
+        f"{METRIC_TOLERANCE:.0e} (the largest difference is {largest:.1e})"
+    )
+
+
+def _check_table(name, folder, by_hand):
+    """Compare two Parquet files, in any order of rows; a text may be of either of Arrow's widths."""
+    ours, theirs = (pq.read_table(place / f"{name}.parquet").sort_by("premises_id") for place in (folder, by_hand))
+    _check(ours.column_names == theirs.column_names and len(ours) == len(theirs), f"{name}: columns or number of rows")
+    for column in ours.column_names:
+        values = [_narrow(table[column]) for table in (ours, theirs)]
+        _check(values[0].equals(values[1]), f"{name}.{column}")
+    return f"{name} ({len(ours):,})"
+
+
+def _narrow(column):
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+
+
+def _check_tree(folder, by_hand):
+    ours, theirs = (
+        load(place / "research_tree.skops", trusted=["sklearn.tree._tree.Tree"]).tree_.__getstate__()
+        for place in (folder, by_hand)
+    )
+    for part in ("nodes", "values"):
+        _check(np.array_equal(ours[part], theirs[part]), f"research_tree: {part}")
+    return len(ours["nodes"])
+
+
+def _check_numbers(name, ours, theirs):
+    """Compare two JSON documents; give the largest difference between their numbers."""
+    if isinstance(ours, dict | list):
+        keys = ours.keys() if isinstance(ours, dict) else range(len(ours))
+        _check(len(ours) == len(theirs) and (isinstance(ours, list) or keys == theirs.keys()), name)
+        return max(_check_numbers(f"{name}.{key}", ours[key], theirs[key]) for key in keys)
+    difference = abs(ours - theirs) if isinstance(ours, int | float) else 0.0
+    _check(ours == theirs or difference <= METRIC_TOLERANCE, name)
+    return float(difference)
+
+
+def _read_json(file):
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _check(same, what):
+    if not same:
+        msg = f"{what} differs between `kedro run` and by_hand.py."
+        raise DifferentRowsError(msg)
+
+
+if __name__ == "__main__":
+    print(f"The same: {check_same_rows(*map(Path, sys.argv[1:]))}.")

@@ -1,0 +1,63 @@
+"""The release: what production serves, published by one rename."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from fsspec.core import url_to_fs
+from kedro.io import AbstractDataset, DatasetError
+
+
+class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """A small JSON manifest that is written beside its place and renamed into it, so that it is there whole or not.
+
+    The models that it names are versions of their own, which no later run overwrites: a run that is killed at any
+    point leaves the previous release as it was.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the place of the manifest.
+
+        Args:
+            filepath: A path or a URL that fsspec knows.
+            metadata: For other tools; not read here.
+        """
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Publish a manifest in place of the one before.
+
+        Args:
+            data: What JSON can hold.
+        """
+        fs, path = url_to_fs(self._filepath)
+        folder, _, name = path.rpartition("/")
+        fs.makedirs(folder, exist_ok=True)
+        written = f"{folder}/.{name}.{secrets.token_hex(4)}"
+        with fs.open(written, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=2, ensure_ascii=False)
+        fs.mv(written, path)
+
+    def load(self) -> dict[str, Any]:
+        """Load the manifest.
+
+        Raises:
+            DatasetError: If nothing has been released.
+        """
+        if not self._exists():
+            msg = f"Nothing has been released at {self._filepath}. Run `kedro run --env=prod` first."
+            raise DatasetError(msg)
+        fs, path = url_to_fs(self._filepath)
+        with fs.open(path, encoding="utf-8") as file:
+            manifest: dict[str, Any] = json.load(file)
+        return manifest
+
+    def _exists(self) -> bool:
+        fs, path = url_to_fs(self._filepath)
+        return bool(fs.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -1,0 +1,117 @@
+"""How far a model's predictions are from those of research, row by row, on any engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.evaluation.predictions import TEST
+from premises.frames import collect_to_pandas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PSI_BINS = 10
+LEAVES_SHOWN = 10
+
+
+def compare_predictions(research: IntoFrame, candidate: IntoFrame, premises_features: IntoFrame) -> dict[str, Any]:
+    """Compare two models on the premises of the test split, joined by id.
+
+    Both are trees with few distinct probabilities, so pairs of them are few: they are counted on the engine, and
+    everything else is computed from the counts, exactly and in the same way whatever the engine.
+
+    Args:
+        research: The predictions table of the research model.
+        candidate: That of the model in production.
+        premises_features: `premises_id` and `district_id`.
+
+    Returns:
+        `rows` (compared), `rows_missing` (in one of the two only), `differing_rows` (another probability),
+        `disagreeing_rows` (another label), `agreement` (share of the same label), `largest_dp` and `mean_dp` (|Δp|),
+        `research_auc`, `auc`, `auc_difference`, `psi` (population stability index of the candidate's probabilities in
+        the deciles of research), and where they disagree: `by_district` and `by_leaf`, records with `rows`,
+        `disagreeing_rows`, `mean_dp`. A leaf of the research tree is known by its probability.
+    """
+    pairs, rows_missing = _count_pairs(research, candidate, premises_features)
+    rows = int(pairs["rows"].sum())
+    gap = (pairs["candidate"] - pairs["research"]).abs()
+    pairs = pairs.assign(
+        disagreeing_rows=pairs["rows"].where(pairs["research_label"] != pairs["candidate_label"], 0),
+        total_dp=gap * pairs["rows"],
+    )
+    research_auc, auc = _auc(pairs, "research"), _auc(pairs, "candidate")
+    disagreeing = int(pairs["disagreeing_rows"].sum())
+    return {
+        "rows": rows,
+        "rows_missing": rows_missing,
+        "differing_rows": int(pairs.loc[gap > 0, "rows"].sum()),
+        "disagreeing_rows": disagreeing,
+        "agreement": 1 - disagreeing / rows,
+        "largest_dp": float(gap.max()),
+        "mean_dp": float(pairs["total_dp"].sum() / rows),
+        "research_auc": research_auc,
+        "auc": auc,
+        "auc_difference": auc - research_auc,
+        "psi": _population_stability(pairs),
+        "by_district": _where(pairs, "district_id").to_dict("records"),
+        "by_leaf": _where(pairs, "research").nlargest(LEAVES_SHOWN, "disagreeing_rows").to_dict("records"),
+    }
+
+
+def _count_pairs(research: IntoFrame, candidate: IntoFrame, premises_features: IntoFrame) -> tuple[pd.DataFrame, int]:
+    """Count the test split by district, probabilities, labels and truth, and the ids that are in one table only."""
+    sides = []
+    for name, predictions in (("research", research), ("candidate", candidate)):
+        test = nw.from_native(predictions).lazy().filter(nw.col("split") == TEST)
+        columns = {name: nw.col("probability"), f"{name}_label": nw.col("prediction")}
+        sides.append(test.select("premises_id", "is_active", **columns))
+    districts = nw.from_native(premises_features).lazy().select("premises_id", "district_id")
+    joined = sides[0].join(sides[1].drop("is_active"), on="premises_id", how="full", suffix="_candidate")
+    keys = ["district_id", "research", "candidate", "research_label", "candidate_label", "is_active"]
+    counted = collect_to_pandas(
+        joined.join(districts, on="premises_id", how="left").group_by(*keys).agg(rows=nw.len())
+    ).sort_values(keys, ignore_index=True)
+    in_both = counted["research"].notna() & counted["candidate"].notna()
+    types = {"research_label": bool, "candidate_label": bool, "is_active": bool}
+    return counted[in_both].astype(types).reset_index(drop=True), int(counted.loc[~in_both, "rows"].sum())
+
+
+def _auc(pairs: pd.DataFrame, model: str) -> float:
+    import numpy as np
+
+    from premises.evaluation.metrics import area_under_roc
+    from premises.evaluation.predictions import PredictionHistogram
+
+    counts = pairs.pivot_table(index=model, columns="is_active", values="rows", aggfunc="sum", fill_value=0)
+    counts = counts.reindex(columns=[False, True], fill_value=0).sort_index()
+    histogram = PredictionHistogram(
+        probability=counts.index.to_numpy(),
+        active=counts[True].to_numpy(dtype=np.int64),
+        inactive=counts[False].to_numpy(dtype=np.int64),
+        true_active=0,
+        false_active=0,
+    )
+    return area_under_roc(histogram)
+
+
+def _population_stability(pairs: pd.DataFrame) -> float:
+    """Sum (q - p) ln(q / p) over the deciles of the research model; an empty share counts as half a premises."""
+    import numpy as np
+
+    research = pairs.groupby("research")["rows"].sum()
+    edges = research.index[np.searchsorted(research.cumsum(), np.arange(1, PSI_BINS) / PSI_BINS * research.sum())]
+    shares = []
+    for model in ("research", "candidate"):
+        bins = np.searchsorted(np.unique(edges), pairs[model], side="left")
+        counts = np.bincount(bins, weights=pairs["rows"], minlength=len(np.unique(edges)) + 1)
+        shares.append(np.maximum(counts, 0.5) / pairs["rows"].sum())
+    expected, actual = shares
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+def _where(pairs: pd.DataFrame, key: str) -> pd.DataFrame:
+    sums = pairs.groupby(key, as_index=False)[["rows", "disagreeing_rows", "total_dp"]].sum()
+    return sums.assign(mean_dp=sums["total_dp"] / sums["rows"]).drop(columns="total_dp")

@@ -1,0 +1,327 @@
+"""The nodes of spark_production."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.draws import draw
+from premises.errors import ParityError
+from premises.evaluation.parity import compare_predictions
+from premises.evaluation.predictions import TEST, TRAIN
+from premises.frames import collect_to_pandas
+from premises.lazy_types import DataFrame, DecisionTreeClassifier, SparkDataFrame, VerifiedModel
+
+from .parameters import SparkProductionParameters, Tolerance
+
+VERIFICATION_ROWS = 50
+KEYS = ("premises_id", "split", "fold", "is_active")
+LIBRARIES = ("kedro", "narwhals", "pyspark", "scikit-learn", "skops")
+
+
+def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
+    """Take the rows that a saved model is held to when it is loaded.
+
+    Args:
+        model_input: `premises_id`, `split`, `fold`, `is_active` and the features.
+
+    Returns:
+        The features of the `VERIFICATION_ROWS` test premises with the smallest draw from their id.
+    """
+    frame = nw.from_native(model_input).lazy().filter(nw.col("split") == TEST)
+    drawn = frame.with_columns(verification_draw=draw(nw.col("premises_id"), step=5)).sort("verification_draw")
+    return collect_to_pandas(drawn.head(VERIFICATION_ROWS).drop("verification_draw", *KEYS))
+
+
+def hand_over(research_tree: DecisionTreeClassifier, verification_rows: DataFrame) -> tuple[VerifiedModel, str]:
+    """Carry the research tree over to Spark as it is.
+
+    Args:
+        research_tree: The fitted tree.
+        verification_rows: A few rows of features.
+
+    Returns:
+        The tree as an MLlib model, held to what scikit-learn predicts for the rows, and as an SQL expression.
+
+    Raises:
+        HandOverError: If the tree can't be carried over exactly.
+    """
+    from premises.datasets.mllib_model_dataset import VerifiedModel as Verified
+    from premises.spark.session import start_spark
+    from premises.spark.tree import to_mllib, to_sql
+
+    probability = research_tree.predict_proba(verification_rows[research_tree.feature_names_in_])[:, 1]
+    model = to_mllib(research_tree, start_spark())
+    return Verified(model, verification_rows.assign(probability=probability)), to_sql(research_tree)
+
+
+def train_mllib(
+    model_input: SparkDataFrame,
+    research_search: list[dict[str, Any]],
+    verification_rows: DataFrame,
+    parameters: SparkProductionParameters,
+) -> VerifiedModel:
+    """Train MLlib's decision tree on the same rows, with the hyperparameters that research has found.
+
+    Args:
+        model_input: `premises_id`, `split`, `fold`, `is_active` and the features.
+        research_search: A record for each candidate of the research, the best first.
+        verification_rows: A few rows of features.
+        parameters: `max_bins` and `seed`.
+
+    Returns:
+        The model, held to what it predicts for the rows now.
+    """
+    from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
+
+    from premises.datasets.mllib_model_dataset import VerifiedModel as Verified
+    from premises.datasets.mllib_model_dataset import predict_verification
+    from premises.spark.mllib import LABEL_COLUMN, make_estimator
+
+    features = [name for name in model_input.columns if name not in KEYS]
+    train = model_input.where(F.col("split") == TRAIN).withColumn(LABEL_COLUMN, F.col("is_active").cast("double"))
+    model = make_estimator(features, research_search[0], parameters.max_bins, parameters.seed).fit(train)
+    probability = predict_verification(model, verification_rows)
+    return Verified(model, verification_rows.assign(probability=probability))
+
+
+def predict_on_spark(
+    model: VerifiedModel, model_input: SparkDataFrame, parameters: SparkProductionParameters
+) -> SparkDataFrame:
+    """Predict both splits with a model on Spark.
+
+    Args:
+        model: Takes the features, gives `probability`.
+        model_input: `premises_id`, `split`, `fold`, `is_active` and the features.
+        parameters: `threshold`.
+
+    Returns:
+        The predictions table: `premises_id`, `split`, `is_active`, `probability` (of being active), `prediction`.
+    """
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F  # noqa: N812
+
+    scored = model.model.transform(model_input).withColumn("probability", vector_to_array(F.col("probability"))[1])
+    return scored.select(
+        "premises_id",
+        "split",
+        "is_active",
+        "probability",
+        (F.col("probability") > parameters.threshold).alias("prediction"),
+    )
+
+
+def measure_parity(
+    research_predictions: IntoFrame,
+    handed_over_predictions: IntoFrame,
+    mllib_predictions: IntoFrame,
+    premises_features: IntoFrame,
+    parameters: SparkProductionParameters,
+) -> dict[str, dict[str, Any]]:
+    """Compare each model in production with research, and hold it to its tolerances.
+
+    Args:
+        research_predictions: The predictions table of research.
+        handed_over_predictions: That of the tree that was handed over.
+        mllib_predictions: That of MLlib's tree.
+        premises_features: `premises_id` and `district_id`.
+        parameters: `tolerances`.
+
+    Returns:
+        For each model what `compare_predictions` gives, its tolerances, and `failures`: a sentence for each that is
+        broken.
+    """
+    candidates = {"handed_over": handed_over_predictions, "mllib": mllib_predictions}
+    parity = {}
+    for name, predictions in candidates.items():
+        compared = compare_predictions(research_predictions, predictions, premises_features)
+        tolerance = parameters.tolerances[name]  # type: ignore[index]
+        parity[name] = {
+            **compared,
+            "tolerances": tolerance.model_dump(),
+            "failures": _list_failures(compared, tolerance),
+        }
+    return parity
+
+
+def _list_failures(compared: dict[str, Any], tolerance: Tolerance) -> list[str]:
+    allowed = {name: limit for name, limit in tolerance.model_dump().items() if limit is not None}
+    failures = [
+        f"{name} is {compared[name]:.6g}, allowed {'at least' if name == 'agreement' else 'at most'} {limit:.6g}"
+        for name, limit in allowed.items()
+        if (compared[name] < limit if name == "agreement" else abs(compared[name]) > limit)
+    ]
+    if compared["rows_missing"]:
+        failures.append(f"{compared['rows_missing']:,} premises are predicted by one of the two models only")
+    return failures
+
+
+def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it rests on
+    parity: dict[str, dict[str, Any]],
+    parity_report: str,  # noqa: ARG001 - the report is there before a run fails for what it says
+    handed_over_model: VerifiedModel,
+    mllib_model: VerifiedModel,
+    research_tree_sql: str,
+    handed_over_metrics: dict[str, Any],
+    mllib_metrics: dict[str, Any],
+    model_input: SparkDataFrame,
+    row_counts: dict[str, int],
+    all_parameters: dict[str, Any],
+    parameters: SparkProductionParameters,
+) -> dict[str, Any]:
+    """Make the manifest of a release, if every model is within its tolerances.
+
+    Args:
+        parity: What `measure_parity` gives.
+        parity_report: The page that shows it.
+        handed_over_model: The tree that was handed over.
+        mllib_model: MLlib's tree.
+        research_tree_sql: The tree that was handed over, as an SQL expression.
+        handed_over_metrics: Metrics of the tree that was handed over.
+        mllib_metrics: Metrics of MLlib's tree.
+        model_input: What the models were trained on.
+        row_counts: The rows on their way there.
+        all_parameters: The parameters of all pipelines.
+        parameters: `released_model`, `sql_nodes` and `threshold`.
+
+    Returns:
+        The manifest: `model` (name, form, location or SQL), `data` (rows and digest of `model_input`, row counts),
+        `parameters`, `code` (git commit, versions of libraries), `metrics`, `parity` and `released_at` (UTC).
+
+    Raises:
+        ParityError: If a model is out of tolerance; nothing is released then.
+    """
+    if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
+        msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
+        raise ParityError(msg)
+    name = parameters.released_model
+    model = {"handed_over": handed_over_model, "mllib": mllib_model}[name]
+    tree: Any = model.model.stages[-1]
+    as_sql = name == "handed_over" and tree.numNodes <= parameters.sql_nodes
+    return {
+        "model": {
+            "name": name,
+            "form": "sql" if as_sql else "mllib",
+            "location": model.location,
+            "sql": research_tree_sql if as_sql else None,
+            "threshold": parameters.threshold,
+        },
+        "data": {**_digest(model_input), "row_counts": row_counts},
+        "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
+        "code": {"git_commit": _git_commit(), "versions": {library: version(library) for library in LIBRARIES}},
+        "metrics": {"handed_over": handed_over_metrics, "mllib": mllib_metrics}[name],
+        "parity": {
+            key: value for key, value in parity[name].items() if key not in ("by_district", "by_leaf", "failures")
+        },
+        "released_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def score_premises(release: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
+    """Score every premises, those of unknown status included, with the released model.
+
+    Args:
+        release: The manifest.
+        premises_features: `premises_id`, `is_active` and the features.
+
+    Returns:
+        `premises_id`, `district_id`, `barri_id`, `is_active` (null where unknown), `probability` of being active,
+        `prediction`. A premises that misses a feature that the model needs ends the job with an error that says so.
+    """
+    from pyspark.sql import functions as F  # noqa: N812
+
+    model = release["model"]
+    score = _score_with_sql if model["form"] == "sql" else _score_with_mllib
+    return score(model, premises_features).select(
+        "premises_id",
+        F.col("district_id").cast("int").alias("district_id"),
+        F.col("barri_id").cast("int").alias("barri_id"),
+        "is_active",
+        "probability",
+        (F.col("probability") > model["threshold"]).alias("prediction"),
+    )
+
+
+def summarise_scores(predictions: SparkDataFrame, premises: SparkDataFrame, release: dict[str, Any]) -> SparkDataFrame:
+    """Count the premises of each barri by status, and how many of the unknown ones may be active.
+
+    The models learn from a balanced split, so their probabilities are too low for a city where most premises are
+    active. The odds are put right by the ratio of the odds in the city to those in the training split before they are
+    added up.
+
+    Args:
+        predictions: `premises_id`, `is_active`, `probability`.
+        premises: `premises_id`, and the ids and names of districts and barris.
+        release: The manifest; its `data` has the row counts of the training.
+
+    Returns:
+        A row for each barri: `district_id`, `district`, `barri_id`, `barri`, `premises`, `active`, `inactive`,
+        `unknown`, and `expected_active`: the active ones and the unknown ones by their chance, in premises.
+    """
+    rows = release["data"]["row_counts"]
+    odds = rows["active"] / rows["inactive"] * rows["train_inactive"] / rows["train_active"]
+    return predictions.sparkSession.sql(
+        """
+        SELECT
+            district_id, district, barri_id, barri,
+            COUNT(*) AS premises,
+            COUNT_IF(predictions.is_active) AS active,
+            COUNT_IF(NOT predictions.is_active) AS inactive,
+            COUNT_IF(predictions.is_active IS NULL) AS unknown,
+            -- decimals: the sum of doubles would depend on the order of rows
+            CAST(SUM(CAST(COALESCE(
+                CAST(predictions.is_active AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
+            ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_active
+        FROM {predictions} AS predictions
+        JOIN (SELECT premises_id, district_id, district, barri_id, barri FROM {premises}) USING (premises_id)
+        GROUP BY district_id, district, barri_id, barri
+        ORDER BY district_id, barri_id
+        """,
+        args={"odds": odds},
+        predictions=predictions.drop("district_id", "barri_id"),
+        premises=premises,
+    )
+
+
+def _score_with_sql(model: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    missing = F.raise_error(F.lit("A premises misses a feature that the released model needs; nothing is scored."))
+    return premises_features.withColumn("probability", F.coalesce(F.expr(model["sql"]), missing))
+
+
+def _score_with_mllib(model: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F  # noqa: N812
+
+    from premises.datasets.mllib_model_dataset import MLlibModelDataset
+
+    verified: VerifiedModel = MLlibModelDataset(filepath=model["location"]).load()
+    tree: Any = verified.model.stages[-1]
+    tree.setPredictionCol("").setRawPredictionCol("")  # three vectors for each row would cost more than the scoring
+    scored = verified.model.transform(premises_features)
+    return scored.withColumn("probability", vector_to_array(F.col("probability"))[1])
+
+
+def _digest(frame: SparkDataFrame) -> dict[str, Any]:
+    """Count and digest a table, whatever the order of its rows: the sum of 64-bit hashes of them."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    hashes = F.xxhash64(*frame.columns).cast("decimal(38,0)")
+    (row,) = frame.select(F.count("*").alias("rows"), F.sum(hashes).alias("digest")).collect()
+    return {"rows": row["rows"], "digest": str(row["digest"])}
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+def _git_commit() -> str | None:
+    """Name the commit that runs; a packaged project has none."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return done.stdout.strip() or None

@@ -1,0 +1,49 @@
+"""What `parameters_spark_production.yml` may hold."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from premises.parameters import Parameters
+
+
+class Tolerance(BaseModel):
+    """How far a model's test predictions may be from those of research.
+
+    Attributes:
+        differing_rows: Premises with another probability, at most.
+        agreement: Share of premises with the same label, at least.
+        largest_dp: Largest |Δp|, at most.
+        mean_dp: Mean |Δp|, at most.
+        auc_difference: AUC more or less, at most.
+        psi: Population stability index, at most; null: any.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    differing_rows: NonNegativeInt | None
+    agreement: float = Field(ge=0, le=1)
+    largest_dp: float = Field(ge=0, le=1)
+    mean_dp: float = Field(ge=0, le=1)
+    auc_difference: NonNegativeFloat
+    psi: NonNegativeFloat
+
+
+class SparkProductionParameters(Parameters):
+    """Parameters of `spark_production`.
+
+    Attributes:
+        released_model: Which model is released.
+        threshold: Premises with a probability above it are predicted to be active; as in research.
+        sql_nodes: A handed-over tree of at most so many nodes scores as an SQL expression, a larger one as MLlib's.
+        max_bins: MLlib's `maxBins`: candidate splits of a feature; more are closer to research and slower.
+        seed: MLlib's seed.
+        tolerances: For each model, how far from research it may be.
+    """
+
+    released_model: Literal["handed_over", "mllib"]
+    threshold: float = Field(gt=0, lt=1)
+    sql_nodes: PositiveInt
+    max_bins: int = Field(ge=2)
+    seed: int
+    tolerances: dict[Literal["handed_over", "mllib"], Tolerance]
