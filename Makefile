@@ -56,7 +56,7 @@ clean:  ## remove .venv, caches and builds; data stays
 .venv/installed: requirements.lock pyproject.toml $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

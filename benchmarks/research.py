@@ -3,7 +3,7 @@
 Draws a census of each size, runs both in turn, checks that they made the same rows, and prints a Markdown report:
 medians, their ratio, and where the time goes. With --cli, compares `kedro registry list` here and in a bare project.
 
-    python benchmarks/research.py                    both sizes; about half an hour on two cores
+    python benchmarks/research.py                    both sizes; ten minutes or more on two cores
     python benchmarks/research.py --rows 78033       the published size alone; about two minutes
     python benchmarks/research.py --cli              the command line alone
 """

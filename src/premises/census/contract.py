@@ -6,7 +6,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.census.schema import ACTIVE, CENSUS_2016_COLUMNS, INACTIVE
-from premises.census.text import clean_text
+from premises.census.text import trim_text
 from premises.errors import CensusError
 
 
@@ -42,7 +42,7 @@ def check_classes(census: IntoFrame) -> None:
     Raises:
         CensusError: If all premises of known status are of one class.
     """
-    frame = nw.from_native(census).lazy().select(status=clean_text("N_PRINCIP"))
+    frame = nw.from_native(census).lazy().select(status=trim_text("N_PRINCIP"))
     counted = frame.group_by("status").agg(rows=nw.len()).collect()
     rows = dict(zip(counted["status"].to_list(), counted["rows"].to_list(), strict=True))
     if not (rows.get(ACTIVE) and rows.get(INACTIVE)):

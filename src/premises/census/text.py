@@ -2,15 +2,17 @@
 
 import narwhals.stable.v2 as nw
 
+WHITE_SPACE = " \t\r\n"
+"""Stated, because engines differ in what they trim by default."""
 
-def clean_text(column: str) -> nw.Expr:
-    """Trim a column of text.
+
+def trim_text(column: str) -> nw.Expr:
+    """Trim a column of text, and make one space of each run of them.
 
     Args:
         column: Its name.
 
     Returns:
-        The text without white space around it and with one space for each run of them; null where nothing is left.
+        The text; empty where there was white space only.
     """
-    text = nw.col(column).str.replace_all("  +", " ").str.strip_chars(" \t\r\n")
-    return nw.when(text != "").then(text)
+    return nw.col(column).str.replace_all("  +", " ").str.strip_chars(WHITE_SPACE)

@@ -11,7 +11,7 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX
-from premises.census.text import clean_text
+from premises.census.text import WHITE_SPACE, trim_text
 from premises.draws import DRAWS, draw, modulo
 from premises.evaluation.predictions import TEST, TRAIN
 
@@ -19,6 +19,7 @@ from .parameters import DataEngineeringParameters
 
 # Groups are not captured: `(?:…)` is what all engines' regular expressions know.
 INTEGER = r"^-?[0-9]{1,18}$"
+WHOLE_DECIMAL = r"^-?[0-9]{1,18}(?:\.0*)?$"
 DECIMAL = r"^-?[0-9]{1,12}(?:\.[0-9]{1,15})?$"
 DATE = (
     r"^(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -26,6 +27,46 @@ DATE = (
     r"|(?:(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000)-02-29)$"
 )
 """A day of the calendar, leap years included: engines differ in what they do with any other text."""
+
+
+# The columns of `premises` and those of the census that they are read from.
+TEXT = {
+    "status": "N_PRINCIP",
+    "sector": "N_SECTOR",
+    "activity_group": "N_GRUPACT",
+    "activity": "N_ACT",
+    "name": "N_LOCAL",
+    "market": "N_MERCAT",
+    "gallery": "N_GALERIA",
+    "mall_id": "ID_CCOMERC",
+    "mall": "N_CCOMERC",
+    "street": "N_CARRER",
+    "cadastral_reference": "REF_CAD",
+    "barri": "Nom_Barri",
+    "district": "N_DISTRI",
+    "commercial_axis": "N_EIX",
+}
+FLAGS = {  # 1 is yes and 0 is no in 2016
+    "is_on_street": "SN_CARRER",
+    "is_in_market": "SN_MERCAT",
+    "is_in_gallery": "SN_GALERIA",
+    "is_in_mall": "SN_CCOMERC",
+    "is_on_axis": "SN_EIX",
+}
+READ_BY_PATTERN = {
+    "premises_id": ("ID_BCN", INTEGER),
+    "activity_id": ("ID_ACT", INTEGER),
+    "market_id": ("ID_MERCAT", INTEGER),
+    "street_number": ("NUM_POLICI", WHOLE_DECIMAL),
+    "surveyed_on": ("DATA", DATE),
+    "barri_id": ("Codi_Barri", INTEGER),
+    "district_id": ("Codi_Districte", INTEGER),
+    "census_section": ("SEC_CENS", INTEGER),
+    "x_mm": ("X_UTM_ETRS", DECIMAL),
+    "y_mm": ("Y_UTM_ETRS", DECIMAL),
+    "latitude": ("LATITUD", DECIMAL),
+    "longitude": ("LONGITUD", DECIMAL),
+}
 
 
 def clean_premises(census: IntoFrameT) -> IntoFrameT:
@@ -46,45 +87,68 @@ def clean_premises(census: IntoFrameT) -> IntoFrameT:
     published = published_2016()
     barris = {barri.id: barri.name for barri in published.barris}
     districts = {district.id: district.name for district in published.districts}
-    barri_id, district_id = _integer("Codi_Barri"), _integer("Codi_Districte")
+    # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
+    trimmed = nw.from_native(census).select(
+        **{name: trim_text(column) for name, column in TEXT.items()},
+        **{name: nw.col(column).str.strip_chars(WHITE_SPACE) for name, (column, _) in READ_BY_PATTERN.items()},
+        **{name: nw.col(column).str.strip_chars(WHITE_SPACE) for name, column in FLAGS.items()},
+    )
+    readable = trimmed.with_columns(
+        **{name: nw.when(nw.col(name) != "").then(nw.col(name)) for name in TEXT},
+        **{
+            name: nw.when(nw.col(name).str.contains(pattern)).then(nw.col(name))
+            for name, (_, pattern) in READ_BY_PATTERN.items()
+        },
+    )
+    typed = readable.with_columns(
+        **{name: _either(name, true="1", false="0") for name in FLAGS},
+        **{name: nw.col(name).cast(nw.Int64) for name in _read_by(INTEGER)},
+        **{name: nw.col(name).cast(nw.Float64) for name in _read_by(DECIMAL)},
+        # A reader that took the column for numbers has written 5 as 5.0.
+        street_number=nw.col("street_number").str.replace_all(r"\.0*$", "").cast(nw.Int64),
+        surveyed_on=nw.col("surveyed_on").str.to_date("%Y-%m-%d"),
+        is_active=_either("status", true=ACTIVE, false=INACTIVE),
+    )
     return (
-        nw.from_native(census)
+        typed.with_columns(
+            barri=_official("barri_id", barris, otherwise="barri"),
+            district=_official("district_id", districts, otherwise="district"),
+            x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
+            y_mm=(nw.col("y_mm") * 1000 + 0.5).floor().cast(nw.Int64),
+        )
         .select(
-            premises_id=_integer("ID_BCN"),
-            is_active=clean_text("N_PRINCIP").replace_strict(
-                {ACTIVE: True, INACTIVE: False}, default=None, return_dtype=nw.Boolean
-            ),
-            status=clean_text("N_PRINCIP"),
-            sector=clean_text("N_SECTOR"),
-            activity_group=clean_text("N_GRUPACT"),
-            activity_id=_integer("ID_ACT"),
-            activity=clean_text("N_ACT"),
-            name=clean_text("N_LOCAL"),
-            is_on_street=_flag("SN_CARRER"),
-            is_in_market=_flag("SN_MERCAT"),
-            market_id=_integer("ID_MERCAT"),
-            market=clean_text("N_MERCAT"),
-            is_in_gallery=_flag("SN_GALERIA"),
-            gallery=clean_text("N_GALERIA"),
-            is_in_mall=_flag("SN_CCOMERC"),
-            mall_id=clean_text("ID_CCOMERC"),
-            mall=clean_text("N_CCOMERC"),
-            street=clean_text("N_CARRER"),
-            # A reader that took the column for numbers has written 5 as 5.0.
-            street_number=_to_integer(clean_text("NUM_POLICI").str.replace_all(r"\.0*$", "")),
-            cadastral_reference=clean_text("REF_CAD"),
-            surveyed_on=_date("DATA"),
-            barri_id=barri_id,
-            barri=_official(barri_id, barris, "Nom_Barri"),
-            district_id=district_id,
-            district=_official(district_id, districts, "N_DISTRI"),
-            commercial_axis=clean_text("N_EIX"),
-            is_on_axis=_flag("SN_EIX"),
-            census_section=_integer("SEC_CENS"),
-            x_mm=_millimetres("X_UTM_ETRS"),
-            y_mm=_millimetres("Y_UTM_ETRS"),
-            latitude=_decimal("LATITUD"),
-            longitude=_decimal("LONGITUD"),
+            "premises_id",
+            "is_active",
+            "status",
+            "sector",
+            "activity_group",
+            "activity_id",
+            "activity",
+            "name",
+            "is_on_street",
+            "is_in_market",
+            "market_id",
+            "market",
+            "is_in_gallery",
+            "gallery",
+            "is_in_mall",
+            "mall_id",
+            "mall",
+            "street",
+            "street_number",
+            "cadastral_reference",
+            "surveyed_on",
+            "barri_id",
+            "barri",
+            "district_id",
+            "district",
+            "commercial_axis",
+            "is_on_axis",
+            "census_section",
+            "x_mm",
+            "y_mm",
+            "latitude",
+            "longitude",
         )
         .to_native()
     )
@@ -215,36 +279,19 @@ def count_rows(premises: IntoFrame, model_input: IntoFrame) -> dict[str, int]:
     return {name: int(count) for row in rows for name, count in row.items()}
 
 
-def _integer(column: str) -> nw.Expr:
-    return _to_integer(clean_text(column))
+def _read_by(pattern: str) -> list[str]:
+    return [name for name, (_, read_by) in READ_BY_PATTERN.items() if read_by == pattern]
 
 
-def _to_integer(text: nw.Expr) -> nw.Expr:
-    return nw.when(text.str.contains(INTEGER)).then(text).cast(nw.Int64)
+def _either(column: str, *, true: str, false: str) -> nw.Expr:
+    """Give True for one text, False for the other, null for anything else."""
+    return nw.when(nw.col(column).is_in([true, false])).then(nw.col(column) == true)
 
 
-def _decimal(column: str) -> nw.Expr:
-    text = clean_text(column)
-    return nw.when(text.str.contains(DECIMAL)).then(text).cast(nw.Float64)
-
-
-def _millimetres(column: str) -> nw.Expr:
-    return (_decimal(column) * 1000 + 0.5).floor().cast(nw.Int64)
-
-
-def _date(column: str) -> nw.Expr:
-    text = clean_text(column)
-    return nw.when(text.str.contains(DATE)).then(text).str.to_date("%Y-%m-%d")
-
-
-def _flag(column: str) -> nw.Expr:
-    """In the census of 2016, 1 is yes and 0 is no."""
-    return clean_text(column).replace_strict({"1": True, "0": False}, default=None, return_dtype=nw.Boolean)
-
-
-def _official(code: nw.Expr, names: dict[int, str], column: str) -> nw.Expr:
-    """Give the official name of a code, or the name in the column where the code has none."""
-    return nw.coalesce(code.replace_strict(names, default=None, return_dtype=nw.String), clean_text(column))
+def _official(code: str, names: dict[int, str], *, otherwise: str) -> nw.Expr:
+    """Give the official name of a code, or what another column says where the code has none."""
+    official = nw.col(code).replace_strict(names, default=None, return_dtype=nw.String)
+    return nw.coalesce(official, nw.col(otherwise))
 
 
 def _count(condition: nw.Expr) -> nw.Expr:
