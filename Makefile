@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV PYTHONPATH
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-run: .venv/installed  ## the main job: the census that is there, or else a sample, to a decision tree and its report
+run: .venv/installed  ## the main job: research, production on Spark, and the comparison; draws a sample if no census is there
 	@if [ -e $(CENSUS) ]; then \
 	  echo "The census is $(CENSUS), which is there already."; \
 	else \
@@ -24,6 +24,7 @@ run: .venv/installed  ## the main job: the census that is there, or else a sampl
 	  $(BIN)/kedro run --pipelines=sample_census; \
 	fi
 	@$(BIN)/kedro run
+	@$(BIN)/kedro run --env=prod
 
 test: .venv/installed lint  ## check the code, then run all tests
 	@$(BIN)/python -m pytest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
 RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
 """Names that --params may set beside the blocks of parameters: conf takes them by `${runtime_params:…}`."""
@@ -44,6 +46,8 @@ class RunHooks:
         self._conf_source = Path()
         self._conf_catalog: dict[str, Any] = {}
         self._trains = False
+        self._began = 0.0
+        self._seconds: dict[str, float] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -115,13 +119,33 @@ class RunHooks:
             pipeline: What has run.
             catalog: The catalog of the run.
         """
-        outputs = sorted(pipeline.all_outputs())
+        outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         if metrics:
             from premises.evaluation.console import print_results
 
             reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
-            print_results(metrics, catalog.load("row_counts"), reports)
+            parity = catalog.load("parity") if "parity" in outputs else {}
+            agreement = {model: one["agreement"] for model, one in parity.items()}
+            seconds = {
+                model: sum(self._seconds[node.name] for node in pipeline.nodes if model in node.tags)
+                for model in metrics
+            }
+            print_results(metrics, catalog.load("row_counts"), reports, agreement, seconds)
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Start the clock of a node."""
+        self._began = perf_counter()
+
+    @hook_impl
+    def after_dataset_saved(self, node: Node) -> None:
+        """Stop the clock of a node; on Spark the work is done while its output is saved.
+
+        Args:
+            node: Whose output has been saved.
+        """
+        self._seconds[node.name] = perf_counter() - self._began
 
     def _check_input(self, name: str, catalog: CatalogProtocol[Any, Any]) -> None:
         path = self._conf_catalog[name].get("filepath", "")

@@ -213,7 +213,7 @@ def wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
 
 
-SCORES = {"auc": 0.81234, "log_loss": 0.55554, "brier": 0.22226, "ks": 0.33336}
+SCORES = {"auc": 0.81234, "ks": 0.33336}
 
 
 @pytest.mark.usefixtures("wide_terminal")
@@ -222,23 +222,24 @@ def test_the_terminal_shows_a_row_for_each_model(capsys) -> None:
         "research": {"train": SCORES | {"auc": 0.91}, "test": SCORES | {"rows": 13_037}},
         "handed_over": {"train": SCORES | {"auc": 0.9}, "test": SCORES | {"rows": 12, "auc": 0.5}},
     }
-    lines = printed(capsys, metrics).splitlines()
+    print_results(metrics, COUNTS, [], {"handed_over": 1.0}, {"research": 5.81, "handed_over": 1.94})
+    lines = capsys.readouterr().out.splitlines()
     cells = {
         line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]] for line in lines if "│" in line
     }
     assert cells == {
-        "research": ["13,037", "0.9100", "0.8123", "0.5555", "0.2223", "0.3334"],
-        "handed_over": ["12", "0.9000", "0.5000", "0.5555", "0.2223", "0.3334"],
+        "research": ["13,037", "0.9100", "0.8123", "0.3334", "", "5.8"],
+        "handed_over": ["12", "0.9000", "0.5000", "0.3334", "100.00%", "1.9"],
     }
-    (heads,) = [line for line in lines if "AUC in train" in line]
+    (heads,) = [line for line in lines if "train AUC" in line]
     assert [head.strip() for head in heads.split("┃")[1:-1]] == [
         "model",
         "rows",
-        "AUC in train",
+        "train AUC",
         "AUC",
-        "log loss",
-        "Brier",
         "KS",
+        "agreement",
+        "seconds",
     ]
 
 

@@ -10,23 +10,33 @@ from rich.table import Table
 from premises.evaluation.predictions import TEST, TRAIN
 from premises.evaluation.words import describe_origin
 
-SHOWN = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier", "ks": "KS"}
+SHOWN = {"auc": "AUC", "ks": "KS"}
 
 
-def print_results(metrics: dict[str, dict[str, Any]], row_counts: dict[str, int], reports: list[str]) -> None:
+def print_results(
+    metrics: dict[str, dict[str, Any]],
+    row_counts: dict[str, int],
+    reports: list[str],
+    agreement: dict[str, float] | None = None,
+    seconds: dict[str, float] | None = None,
+) -> None:
     """Print a table with a row for each model, what rows it comes from, and where the reports are.
 
     Args:
         metrics: The metrics of each model, by its name: those of each split, by its name.
         row_counts: The rows on their way, as `count_rows` gives them.
         reports: Files with the whole story.
+        agreement: For each model in production, the share of premises that it labels as research does.
+        seconds: For each model, the seconds that its training and predictions took in this run.
     """
-    table = Table(title="Is a premises active? Test split, higher is better but for log loss and Brier")
-    table.add_column("model")
+    table = Table(title="Is a premises active? The test split")
+    table.add_column("model", no_wrap=True)
     table.add_column("rows", justify="right")
-    table.add_column(f"AUC in {TRAIN}", justify="right")
+    table.add_column(f"{TRAIN} AUC", justify="right")
     for title in SHOWN.values():
         table.add_column(title, justify="right")
+    table.add_column("agreement", justify="right")
+    table.add_column("seconds", justify="right")
     for model, by_split in metrics.items():
         test = by_split[TEST]
         table.add_row(
@@ -34,6 +44,8 @@ def print_results(metrics: dict[str, dict[str, Any]], row_counts: dict[str, int]
             f"{test['rows']:,}",
             f"{by_split[TRAIN]['auc']:.4f}",
             *(f"{test[metric]:.4f}" for metric in SHOWN),
+            f"{agreement[model]:.2%}" if agreement and model in agreement else "",
+            f"{seconds[model]:.1f}" if seconds and model in seconds else "",
         )
     console = Console()
     console.print(table)

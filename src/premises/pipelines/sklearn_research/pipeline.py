@@ -33,8 +33,20 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(collect_research_rows, ["model_input", parameters], "research_rows", name="collect_research_rows"),
-            Node(search_tree, ["research_rows", parameters], ["research_tree", "research_search"], name="search_tree"),
-            Node(predict, ["research_tree", "research_rows", parameters], "research_predictions", name="predict"),
+            Node(
+                search_tree,
+                ["research_rows", parameters],
+                ["research_tree", "research_search"],
+                name="search_tree",
+                tags="research",
+            ),
+            Node(
+                predict,
+                ["research_tree", "research_rows", parameters],
+                "research_predictions",
+                name="predict",
+                tags="research",
+            ),
             Node(
                 evaluate_predictions,
                 "research_predictions",
