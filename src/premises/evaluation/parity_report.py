@@ -9,6 +9,8 @@ from typing import Any
 from premises.evaluation.report import render_page
 from premises.evaluation.words import describe_origin
 
+TITLES = {"handed_over": "handed over", "mllib": "MLlib"}
+
 
 def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
     """Say in a table how far each model is from research.
@@ -25,7 +27,7 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
         "| model | rows | differing | same label | largest \\|Δp\\| | mean \\|Δp\\| | AUC | research | PSI |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(
-            f"| {name} | {one['rows']:,} | {one['differing_rows']:,} | {one['agreement']:.4%} | "
+            f"| {TITLES[name]} | {one['rows']:,} | {one['differing_rows']:,} | {one['agreement']:.4%} | "
             f"{one['largest_dp']:.4g} | {one['mean_dp']:.4g} | {one['auc']:.4f} | {one['research_auc']:.4f} | "
             f"{one['psi']:.4g} |"
             for name, one in parity.items()
@@ -55,5 +57,10 @@ def render_parity_page(parity: dict[str, dict[str, Any]], row_counts: dict[str, 
         plot_disagreement(one["by_district"]).savefig(buffer, dpi=120)
         pictures[name] = b64encode(buffer.getvalue()).decode()
     return render_page(
-        "parity_report.html", origin=describe_origin(row_counts), rows=row_counts, parity=parity, pictures=pictures
+        "parity_report.html",
+        origin=describe_origin(row_counts),
+        rows=row_counts,
+        parity=parity,
+        pictures=pictures,
+        titles=TITLES,
     )
