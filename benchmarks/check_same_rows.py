@@ -1,6 +1,8 @@
-"""Check that `kedro run` and `by_hand.py` made the same rows, tree and metrics from one census.
+"""Check that `kedro run` and the script by hand made the same rows, tree and metrics from one census.
 
-python benchmarks/check_same_rows.py STORAGE BY_HAND_FOLDER
+What of production is there (`--env=prod` and `by_hand_spark.py`) is compared as well.
+
+    python benchmarks/check_same_rows.py STORAGE BY_HAND_FOLDER
 """
 
 import json
@@ -17,6 +19,12 @@ TABLES = {
     "premises_features": "04_feature",
     "model_input": "05_model_input",
     "research_predictions": "07_model_output",
+}
+TABLES_OF_PRODUCTION = {
+    "handed_over_predictions": "07_model_output",
+    "mllib_predictions": "07_model_output",
+    "predictions": "07_model_output",
+    "predictions_summary": "08_reporting",
 }
 METRIC_TOLERANCE = 1e-12
 """Metrics are sums of floats: scikit-learn adds up rows, the pipeline a histogram of them."""
@@ -39,14 +47,19 @@ def check_same_rows(storage, by_hand):
     Raises:
         DifferentRowsError: If anything differs.
     """
-    counted = [_check_table(name, storage / layer, by_hand) for name, layer in TABLES.items()]
+    production = (by_hand / "parity.json").exists()
+    tables = TABLES | (TABLES_OF_PRODUCTION if production else {})
+    counted = [_check_table(name, storage / layer, by_hand) for name, layer in tables.items()]
     nodes = _check_tree(storage / "06_models", by_hand)
     reporting = storage / "08_reporting"
     _check(_read_json(reporting / "row_counts.json") == _read_json(by_hand / "row_counts.json"), "row_counts")
     searched = (_read_json(folder / "research_search.json") for folder in (storage / "06_models", by_hand))
     largest = _check_numbers("research_search", *searched)
-    measured = (_read_json(folder / "research_metrics.json") for folder in (reporting, by_hand))
-    largest = max(largest, _check_numbers("research_metrics", *measured))
+    for name in ("research_metrics", *(("handed_over_metrics", "mllib_metrics", "parity") if production else ())):
+        ours, theirs = (_read_json(folder / f"{name}.json") for folder in (reporting, by_hand))
+        if name == "parity":
+            ours = {model: {figure: ours[model][figure] for figure in theirs[model]} for model in theirs}
+        largest = max(largest, _check_numbers(name, ours, theirs))
     return (
         f"{', '.join(counted)}: every value alike; the tree node for node ({nodes} nodes); search and metrics to "
         f"{METRIC_TOLERANCE:.0e} (the largest difference is {largest:.1e})"
@@ -54,8 +67,10 @@ def check_same_rows(storage, by_hand):
 
 
 def _check_table(name, folder, by_hand):
-    """Compare two Parquet files, in any order of rows; a text may be of either of Arrow's widths."""
-    ours, theirs = (pq.read_table(place / f"{name}.parquet").sort_by("premises_id") for place in (folder, by_hand))
+    """Compare two Parquet tables, in any order of rows; a text may be of either of Arrow's widths."""
+    tables = [pq.read_table(place / f"{name}.parquet") for place in (folder, by_hand)]
+    key = "premises_id" if "premises_id" in tables[0].column_names else "barri_id"
+    ours, theirs = (table.sort_by(key) for table in tables)
     _check(ours.column_names == theirs.column_names and len(ours) == len(theirs), f"{name}: columns or number of rows")
     for column in ours.column_names:
         values = [_narrow(table[column]) for table in (ours, theirs)]
@@ -94,7 +109,7 @@ def _read_json(file):
 
 def _check(same, what):
     if not same:
-        msg = f"{what} differs between `kedro run` and by_hand.py."
+        msg = f"{what} differs between `kedro run` and the script by hand."
         raise DifferentRowsError(msg)
 
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 
 from premises.census.schema import CENSUS_2016_COLUMNS, CENSUS_2016_FILE
 from premises.session import PremisesSession
+from premises.settings import CONFIG_LOADER_ARGS
+from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pyspark.sql import SparkSession
+
 PROJECT = Path(__file__).parents[1]
-ENGINES = ("pandas", "polars", "duckdb")
+ENGINES = ("pandas", "polars", "duckdb", "spark")
+SPARK_VARIABLES = ("JAVA_HOME", "SPARK_", "PYSPARK_")
+"""How the environment variables begin that decide which Java and Spark a process starts."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,10 +79,32 @@ def _to_duckdb(table: pa.Table) -> Any:
     return duckdb.from_arrow(table)
 
 
+def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
+    """Hand a table over by a Parquet file: nothing on the way guesses a type."""
+    file = folder / f"{uuid4().hex}.parquet"
+    pq.write_table(table, file)
+    return session.read.parquet(str(file))
+
+
 @pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param == "spark":
+        session = request.getfixturevalue("spark")
+        return Engine("spark", lambda table: to_spark(table, session, tmp_path))
     makers = {"pandas": _to_pandas, "polars": _to_polars, "duckdb": _to_duckdb}
     return Engine(request.param, makers[request.param])
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """Spark as `spark.yml` of the environment prod describes it, in this process; one JVM for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SPARK_VARIABLES)]:
+            patch.delenv(name)
+        prepare_spark(OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"])
+        session = start_spark()
+        yield session
+        session.stop()
 
 
 def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
@@ -115,15 +148,29 @@ def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
 CENSUS_SCHEMA = dict.fromkeys(CENSUS_2016_COLUMNS, pa.string())
 
 
-def open_session(storage: Path, conf_source: str | None = None, **params: Any) -> PremisesSession:
+def open_session(
+    storage: Path, conf_source: str | None = None, env: str | None = None, **params: Any
+) -> PremisesSession:
     bootstrap_project(PROJECT)
-    return PremisesSession.create(PROJECT, runtime_params={"storage": str(storage), **params}, conf_source=conf_source)
+    return PremisesSession.create(
+        PROJECT, env=env, runtime_params={"storage": str(storage), **params}, conf_source=conf_source
+    )
 
 
-def kedro(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+def fresh_environment(**changes: str) -> dict[str, str]:
+    """The environment variables of a machine where nobody has set up Java or Spark."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SPARK_VARIABLES)} | changes
+
+
+def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Kedro's command line in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=cwd,
+        env=fresh_environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -137,6 +184,18 @@ def run_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield storage
     for path in (storage / "01_raw").iterdir():
         path.unlink()  # 20 MB that no one looks at when the tests are over
+
+
+@pytest.fixture(scope="session")
+def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A storage root after a plain run of the environment prod on the census of `run_storage`."""
+    storage = tmp_path_factory.mktemp("prod_storage")
+    shutil.copytree(run_storage / "01_raw", storage / "01_raw", copy_function=os.link)
+    done = kedro("run", "--env=prod", f"--params=storage={storage}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (storage / "stdout.txt").write_text(done.stdout)
+    yield storage
+    shutil.rmtree(storage)
 
 
 @pytest.fixture(scope="session")
