@@ -149,7 +149,9 @@ class RunHooks:
 
     def _check_input(self, name: str, catalog: CatalogProtocol[Any, Any]) -> None:
         path = self._conf_catalog[name].get("filepath", "")
-        if not catalog.exists(name):
+        # Of a local path the file system is asked: Spark would read the file to find out.
+        is_there = catalog.exists(name) if "://" in path else Path(path).exists()
+        if not is_there:
             msg = f"{name}: there is no {_short(path)}. {_how_to_get(name)}"
             raise DatasetError(msg)
         if Path(path).is_file() and Path(path).stat().st_size == 0:

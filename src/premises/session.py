@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import click
@@ -54,4 +55,8 @@ def _message(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, DataValidationError) and isinstance(cause, PremisesError):
         return f"{error.dataset_name}: {cause}"
+    message, *trace = str(error).split("\n\tat ")
+    if trace:  # of Java: where it came from is in the log file, and what is wrong stands last
+        reasons = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)$", str(error), re.MULTILINE)
+        return f"{message.splitlines()[0]} {reasons[-1] if reasons else message.splitlines()[-1]}"
     return str(error)

@@ -6,6 +6,8 @@ same `<=` decides alike. The leaves' probabilities are carried over as they are.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from premises.errors import HandOverError
@@ -19,6 +21,22 @@ FEATURES_COLUMN = "features"
 CLASSES = 2
 NO_CHILD = -1
 
+PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A column's name that SQL takes without quotes, which Spark and other engines write differently."""
+
+RESERVED = frozenset(
+    """
+    all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
+    collate collation column concurrently constraint create cross default deferrable desc describe distinct do else end
+    except false fetch for foreign freeze from full glob group having ilike in initially inner intersect into is isnull
+    join lambda lateral leading left like limit natural not notnull null offset on only or order outer overlaps pivot
+    pivot_longer pivot_wider placing positional primary qualify references returning right select semi show similar some
+    summarize symmetric table tablesample then to trailing true union unique unpack unpivot using variadic verbose when
+    where window with
+    """.split()  # noqa: SIM905 - a hundred quotes are no easier to read
+)
+"""Words that Spark or DuckDB reads as something other than a column."""
+
 
 def check_tree(tree: DecisionTreeClassifier) -> None:
     """Refuse a tree that can't be carried over exactly.
@@ -27,10 +45,22 @@ def check_tree(tree: DecisionTreeClassifier) -> None:
         tree: The fitted tree.
 
     Raises:
-        HandOverError: If it has other than the two classes False and True.
+        HandOverError: If it has other than the two classes False and True, or its columns have names that SQL would
+            not read as the columns.
     """
     if tree.n_outputs_ != 1 or list(tree.classes_) != [False, True]:
         msg = f"The tree tells {list(tree.classes_)} apart. Only a label that is False or True can be handed over."
+        raise HandOverError(msg)
+    names = [str(name) for name in getattr(tree, "feature_names_in_", ())]
+    if not names:
+        msg = "The tree knows no names of columns. Fit it on a DataFrame."
+        raise HandOverError(msg)
+    known = Counter(name.lower() for name in names)  # Spark does not tell capitals apart
+    if wrong := [n for n in names if not PLAIN_NAME.fullmatch(n) or n.lower() in RESERVED or known[n.lower()] > 1]:
+        msg = (
+            f"SQL would not read {', '.join(map(repr, wrong))} as a feature. Name features with letters, digits and "
+            "underscores, with no word of SQL, and not two alike but for capitals."
+        )
         raise HandOverError(msg)
 
 

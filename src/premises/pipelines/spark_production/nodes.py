@@ -116,12 +116,13 @@ def predict_on_spark(
     )
 
 
-def measure_parity(
+def measure_parity(  # noqa: PLR0913, PLR0917 - every model that is compared
     research_predictions: IntoFrame,
     handed_over_predictions: IntoFrame,
     mllib_predictions: IntoFrame,
     premises_features: IntoFrame,
     parameters: SparkProductionParameters,
+    research_rows: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Compare each model in production with research, and hold it to its tolerances.
 
@@ -131,12 +132,19 @@ def measure_parity(
         mllib_predictions: That of MLlib's tree.
         premises_features: `premises_id` and `district_id`.
         parameters: `tolerances`.
+        research_rows: How many rows research took at most; the models are compared on those. None: it took all.
 
     Returns:
         For each model what `compare_predictions` gives, its tolerances, and `failures`: a sentence for each that is
         broken.
     """
     candidates = {"handed_over": handed_over_predictions, "mllib": mllib_predictions}
+    if research_rows is not None:
+        taken = nw.from_native(research_predictions).lazy().select("premises_id")
+        candidates = {
+            name: nw.from_native(predictions).lazy().join(taken, on="premises_id", how="semi").to_native()
+            for name, predictions in candidates.items()
+        }
     parity = {}
     for name, predictions in candidates.items():
         compared = compare_predictions(research_predictions, predictions, premises_features)
@@ -152,7 +160,7 @@ def measure_parity(
 def _list_failures(compared: dict[str, Any], tolerance: Tolerance) -> list[str]:
     allowed = {name: limit for name, limit in tolerance.model_dump().items() if limit is not None}
     failures = [
-        f"{name} is {compared[name]:.6g}, allowed {'at least' if name == 'agreement' else 'at most'} {limit:.6g}"
+        f"{name} is {compared[name]:.12g}, allowed {'at least' if name == 'agreement' else 'at most'} {limit:.12g}"
         for name, limit in allowed.items()
         if (compared[name] < limit if name == "agreement" else abs(compared[name]) > limit)
     ]

@@ -50,6 +50,7 @@ def create_pipeline() -> Pipeline:
                     "mllib_predictions",
                     "premises_features",
                     PARAMETERS,
+                    "params:sklearn_research.research_rows",
                 ],
                 "parity",
                 name="measure_parity",
