@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -33,6 +34,9 @@ PROJECT = Path(__file__).parents[1]
 ENGINES = ("pandas", "polars", "duckdb", "spark")
 SPARK_VARIABLES = ("JAVA_HOME", "SPARK_", "PYSPARK_")
 """How the environment variables begin that decide which Java and Spark a process starts."""
+
+LISTENING = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -172,6 +176,35 @@ def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.
         text=True,
         check=False,
     )
+
+
+def listening_addresses(pid: int) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Addresses that a process listens on, from Linux' own tables; none where it has ended."""
+    if not Path(f"/proc/{pid}/net/tcp").exists():
+        return set()
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    sockets = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == LISTENING and rest[5] in sockets:
+                words = bytes.fromhex(local.split(":")[0])  # of 4 bytes, the last byte first
+                address = ipaddress.ip_address(b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4)))
+                addresses.add(getattr(address, "ipv4_mapped", None) or address)
+    return addresses
+
+
+def programs_under(pid: int) -> dict[int, str]:
+    """The processes that a process and its descendants have started and that still run, with their programs' names."""
+    found = {}
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in map(int, children.read_text().split()):
+                found |= {child: Path(f"/proc/{child}/comm").read_text().strip()} | programs_under(child)
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+    return found
 
 
 @pytest.fixture(scope="session")

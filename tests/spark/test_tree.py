@@ -1,0 +1,389 @@
+"""The hand-over: as an MLlib model and as SQL, a tree gives the probabilities of scikit-learn, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from py4j.protocol import Py4JJavaError
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import functions as F  # noqa: N812
+from sklearn.tree import DecisionTreeClassifier
+
+from conftest import fresh_environment, to_spark
+from premises.datasets.skops_dataset import SkopsDataset
+from premises.errors import HandOverError
+from premises.pipelines.spark_production.nodes import score_premises
+from premises.spark.tree import to_mllib, to_sql
+
+FLOAT32 = np.finfo(np.float32)
+EXTREMES = (FLOAT32.max, FLOAT32.min, FLOAT32.tiny, FLOAT32.smallest_subnormal, -0.0, 0.0, 1e-7, 16_777_217.0)
+TREES_PER_JOB = 6
+"""A Spark job costs the same for one tree and for six."""
+
+MISSING = pytest.mark.parametrize("missing", [None, float("nan")], ids=["null", "nan"])
+
+
+def fitted(rows: pd.DataFrame, label: object, weights: object = None, **arguments) -> DecisionTreeClassifier:
+    tree = DecisionTreeClassifier(**{"random_state": 0} | arguments)
+    return tree.fit(rows, np.asarray(label, dtype=bool), sample_weight=weights)
+
+
+def table(rows: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(rows.astype("float32").reset_index(drop=True).reset_index(names="row_number"))
+
+
+def score(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> dict[str, np.ndarray]:
+    """Score the rows with every tree in each form, one array of rows by trees a form; Spark runs one job."""
+    frame = to_spark(table(rows), spark, folder)
+    columns = ["row_number"]
+    for number, tree in enumerate(trees):
+        scored = to_mllib(tree, spark).transform(frame)
+        frame = scored.withColumn(f"mllib_{number}", vector_to_array(F.col("probability"))[1])
+        frame = frame.drop("features", "rawPrediction", "probability", "prediction")
+        columns.append(f"mllib_{number}")
+    if sql:
+        sqls = [f"{to_sql(tree)} AS sql_{number}" for number, tree in enumerate(trees)]
+        frame = frame.selectExpr(*columns, *sqls)
+    spark_rows = frame.select(*columns, *(f"sql_{number}" for number in range(len(trees)) if sql)).toPandas()
+    spark_rows = spark_rows.sort_values("row_number")
+    found = {"mllib": spark_rows.filter(regex="^mllib_").to_numpy()}
+    if sql:
+        in_duckdb = duckdb.from_arrow(table(rows)).project(f"row_number, {', '.join(sqls)}").order("row_number")
+        found |= {
+            "sql_on_spark": spark_rows.filter(regex="^sql_").to_numpy(),
+            "sql_on_duckdb": in_duckdb.df().filter(regex="^sql_").to_numpy(),
+        }
+    return found
+
+
+def assert_exact(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> None:
+    expected = np.stack([tree.predict_proba(rows[tree.feature_names_in_])[:, 1] for tree in trees], axis=1)
+    for form, given_ in score(spark, folder, rows, *trees, sql=sql).items():
+        assert given_.shape == expected.shape, form
+        assert given_.dtype == np.float64, form
+        assert np.count_nonzero(given_ != expected) == 0, form
+        assert np.abs(given_ - expected).max() == 0, form
+
+
+def rows_on_boundaries(tree: DecisionTreeClassifier) -> pd.DataFrame:
+    """For every split: a row that comes to it and stands on its threshold, and one float32 step to either side."""
+    fitted_tree, rows, standing = tree.tree_, [], []
+    features = range(tree.n_features_in_)
+    bounds = [(0, dict.fromkeys(features, -np.inf), dict.fromkeys(features, np.inf))]
+    while bounds:
+        node, above, up_to = bounds.pop()
+        if fitted_tree.children_left[node] == -1:
+            continue
+        feature, threshold = int(fitted_tree.feature[node]), float(fitted_tree.threshold[node])
+        row = [_inside(above[one], up_to[one]) for one in features]
+        standing.append((node, row))
+        on_it = np.float32(threshold)
+        steps = (np.nextafter(on_it, -np.float32(np.inf)), on_it, np.nextafter(on_it, np.float32(np.inf)))
+        values = [value for value in (*steps, _largest_up_to(threshold)) if np.isfinite(value)]
+        rows.extend([*row[:feature], value, *row[feature + 1 :]] for value in values)
+        bounds.append((int(fitted_tree.children_left[node]), above, up_to | {feature: threshold}))
+        bounds.append((int(fitted_tree.children_right[node]), above | {feature: threshold}, up_to))
+    if standing:
+        nodes, starts = zip(*standing, strict=True)
+        comes_by = fitted_tree.decision_path(np.array(starts, dtype=np.float32))
+        assert np.all(comes_by[np.arange(len(nodes)), nodes] == 1)
+    return pd.DataFrame(np.array(rows, dtype=np.float32).reshape(-1, len(features)), columns=tree.feature_names_in_)
+
+
+def _largest_up_to(threshold: float) -> np.float32:
+    nearest = np.float32(threshold)
+    return nearest if float(nearest) <= threshold else np.nextafter(nearest, -np.float32(np.inf))
+
+
+def _inside(above: float, up_to: float) -> np.float32:
+    """Give a float32 in the interval, on its upper end where there is one."""
+    if np.isfinite(up_to):
+        return _largest_up_to(up_to)
+    return np.nextafter(_largest_up_to(above), np.float32(np.inf)) if np.isfinite(above) else np.float32(0)
+
+
+@pytest.fixture(scope="module")
+def research_tree(run_storage) -> DecisionTreeClassifier:
+    file = run_storage / "06_models/research_tree.skops"
+    return SkopsDataset(filepath=str(file), trusted=["sklearn.tree._tree.Tree"]).load()
+
+
+@pytest.fixture(scope="module")
+def model_input(run_storage) -> pd.DataFrame:
+    return pd.read_parquet(run_storage / "05_model_input/model_input.parquet")
+
+
+def noise(
+    rows: int = 400, columns: tuple[str, ...] = ("a", "b", "c"), seed: int = 0
+) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    features = pd.DataFrame(rng.normal(size=(rows, len(columns))).astype(np.float32), columns=list(columns))
+    return features, rng.random(rows) < 0.5
+
+
+def test_not_one_row_of_the_run_differs(spark, tmp_path, research_tree, model_input) -> None:
+    assert len(model_input) > 20_000
+    assert_exact(spark, tmp_path, model_input[research_tree.feature_names_in_], research_tree)
+
+
+def test_rows_on_every_split_of_the_research_tree_go_the_same_way(spark, tmp_path, research_tree) -> None:
+    rows = rows_on_boundaries(research_tree)
+    splits = np.count_nonzero(research_tree.tree_.feature >= 0)
+    assert splits > 20
+    assert len(rows) == 4 * splits
+    assert_exact(spark, tmp_path, rows, research_tree)
+
+
+def test_the_hand_over_notices_a_threshold_one_step_off(spark, tmp_path) -> None:
+    """The rows on the boundaries are worth what they find: one threshold, moved by one float32."""
+    rows, label = noise()
+    tree, moved = fitted(rows, label, max_depth=4), fitted(rows, label, max_depth=4)
+    boundaries = rows_on_boundaries(tree)
+    node = int(np.flatnonzero(tree.tree_.feature >= 0)[-1])
+    moved.tree_.threshold[node] = np.nextafter(np.float32(tree.tree_.threshold[node]), np.float32(np.inf))
+    assert np.any(score(spark, tmp_path, boundaries, moved)["mllib"][:, 0] != tree.predict_proba(boundaries)[:, 1])
+
+
+@st.composite
+def drawn_trees(draw) -> tuple[DecisionTreeClassifier, pd.DataFrame]:
+    count, width = draw(st.integers(2, 60)), 4
+    number = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    few = st.sampled_from([-1.5, 0.0, 0.1, 2.0, 1e-7, 1.0000001])
+    values = draw(arrays(np.float32, (count, width), elements=st.sampled_from(EXTREMES) | few | number))
+    values[:, 2] = values[:, draw(st.sampled_from([0, 2]))]  # the same column twice, or not
+    if draw(st.booleans()):
+        values[:, 3] = values[0, 3]  # a constant
+    label = draw(arrays(bool, count))
+    label[:2] = [False, True]  # a tree of one class is not handed over
+    rows = pd.DataFrame(values, columns=["a", "b", "c", "d"])
+    weights = draw(st.none() | arrays(np.float64, count, elements=st.floats(1e-3, 1e3)))
+    tree = fitted(
+        rows,
+        label,
+        weights,
+        criterion=draw(st.sampled_from(["gini", "entropy", "log_loss"])),
+        max_depth=draw(st.integers(1, 12)),
+        min_samples_leaf=draw(st.integers(1, 5)),
+        splitter=draw(st.sampled_from(["best", "random"])),
+        class_weight=draw(st.sampled_from([None, "balanced", {False: 0.3, True: 7.1}])),
+    )
+    return tree, pd.concat([rows, rows_on_boundaries(tree)], ignore_index=True)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=st.lists(drawn_trees(), min_size=TREES_PER_JOB, max_size=TREES_PER_JOB))
+def test_any_tree_is_handed_over_exactly(spark, tmp_path, drawn) -> None:
+    trees, rows = zip(*drawn, strict=True)
+    assert_exact(spark, tmp_path, pd.concat(rows, ignore_index=True), *trees)
+
+
+def test_a_tree_of_one_leaf_is_handed_over(spark, tmp_path) -> None:
+    rows = pd.DataFrame({"a": np.zeros(7, dtype=np.float32)})
+    tree = fitted(rows, [True, False, False, True, False, False, False])
+    assert tree.tree_.node_count == 1
+    assert_exact(spark, tmp_path, rows, tree)
+    assert score(spark, tmp_path, rows, tree)["mllib"][0, 0] == 2 / 7
+
+
+def test_a_tie_is_one_half_and_is_not_active_as_in_scikit_learn(spark, tmp_path) -> None:
+    rows = pd.DataFrame({"a": np.array([0, 0, 1, 1], dtype=np.float32)})
+    tree = fitted(rows, [True, False, True, True])
+    assert tree.predict(rows).tolist() == [False, False, True, True]
+    assert_exact(spark, tmp_path, rows, tree)
+    scored = to_mllib(tree, spark).transform(to_spark(table(rows), spark, tmp_path))
+    found = sorted((row["row_number"], row["prediction"], row["probability"][1]) for row in scored.collect())
+    assert found == [(0, 0, 0.5), (1, 0, 0.5), (2, 1, 1), (3, 1, 1)]
+
+
+def test_a_deep_tree_of_thousands_of_nodes_is_exact(spark, tmp_path) -> None:
+    rows, label = noise(8_000, ("a", "b", "c", "d"))
+    tree = fitted(rows, label, max_depth=31, splitter="random")
+    assert tree.get_depth() == 31
+    assert tree.tree_.node_count > 5_000
+    everything = pd.concat([rows, rows_on_boundaries(tree)], ignore_index=True)
+    assert_exact(spark, tmp_path, everything, tree, sql=False)
+
+
+@MISSING
+def test_mllib_refuses_a_missing_value(spark, tmp_path, missing) -> None:
+    rows, label = noise()
+    tree = fitted(rows, label, max_depth=3)
+    one = pa.table({name: pa.array([missing if name == "b" else 0.5], pa.float32()) for name in rows})
+    scored = to_mllib(tree, spark).transform(to_spark(one, spark, tmp_path))
+    with pytest.raises(Py4JJavaError, match=f"(?s)Encountered {'null' if missing is None else 'NaN'}"):
+        scored.select("probability").collect()
+
+
+@MISSING
+def test_sql_gives_null_for_a_missing_value_that_the_tree_looks_at(spark, tmp_path, missing) -> None:
+    rows, label = noise()
+    label = rows["b"] > 0.1  # the tree looks at nothing else
+    tree = fitted(rows, label)
+    assert set(tree.tree_.feature) == {1, -2}
+    column = pa.array([missing, 0.5], pa.float32())
+    known = pa.array([0.5, 0.5], pa.float32())
+    for name, expected in (("b", [None, 1.0]), ("a", [1.0, 1.0])):
+        both = pa.table({"row_number": [0, 1]} | dict.fromkeys(rows, known) | {name: column})
+        in_spark = to_spark(both, spark, tmp_path).orderBy("row_number").selectExpr(f"{to_sql(tree)} AS p").collect()
+        in_duckdb = duckdb.from_arrow(both).project(f"row_number, {to_sql(tree)}").order("row_number").fetchall()
+        assert [row["p"] for row in in_spark] == expected
+        assert [row[1] for row in in_duckdb] == expected
+
+
+@MISSING
+@pytest.mark.parametrize("released", ["sql", "mllib"])
+def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
+    spark, tmp_path, missing, released, handed_over_location
+) -> None:
+    tree, location = handed_over_location
+    model = {"form": released, "sql": to_sql(tree), "location": location, "threshold": 0.5}
+    features = pa.table(
+        {
+            "premises_id": [1, 2],
+            "is_active": pa.array([True, None], pa.bool_()),
+            **{name: pa.array([3, 3], pa.float32()) for name in ("district_id", "barri_id")},
+            "x_metres": pa.array([0.5, missing], pa.float32()),
+        }
+    )
+    scores = score_premises({"model": model}, to_spark(features, spark, tmp_path))
+    with pytest.raises(Exception, match=r"(?s)misses a feature|null|NaN"):
+        scores.collect()
+
+
+@pytest.fixture(scope="module")
+def handed_over_location(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, str]:
+    """A tree on three features, and where its MLlib form is saved with rows that it is held to."""
+    from premises.datasets.mllib_model_dataset import MLlibModelDataset, VerifiedModel
+
+    rows, _ = noise(200, ("district_id", "barri_id", "x_metres"))
+    tree = fitted(rows, rows["x_metres"] > 0.1, max_depth=3)
+    location = str(tmp_path_factory.mktemp("models") / "handed_over")
+    held_to = rows.head(5).assign(probability=tree.predict_proba(rows.head(5))[:, 1])
+    MLlibModelDataset(filepath=location).save(VerifiedModel(to_mllib(tree, spark), held_to))
+    return tree, location
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        np.tile(["no", "yes"], 50),
+        np.tile([1, 2], 50),
+        np.tile([False, True, 2], 34)[:100],
+        np.zeros(100, dtype=bool),
+        np.ones(100, dtype=bool),
+        np.tile([[False, True], [True, False]], (50, 1)),
+    ],
+    ids=["text", "one and two", "three classes", "never active", "always active", "two outputs"],
+)
+def test_a_tree_with_another_label_is_refused(spark, label) -> None:
+    rows, _ = noise(100)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(rows, label)
+    for hand_over in (to_sql, lambda one: to_mllib(one, spark)):
+        with pytest.raises(HandOverError, match="Only a label that is False or True"):
+            hand_over(tree)
+
+
+def test_a_tree_that_knows_no_column_names_is_refused(spark) -> None:
+    rows, label = noise(100)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(rows.to_numpy(), label)
+    for hand_over in (to_sql, lambda one: to_mllib(one, spark)):
+        with pytest.raises(HandOverError, match="names"):
+            hand_over(tree)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x metres", "b"),
+        ("x.metres", "b"),
+        ('x"metres', "b"),
+        ("x'metres", "b"),
+        ("x`metres", "b"),
+        ("select", "b"),
+        ("order", "b"),
+        ("end", "b"),
+        ("null", "b"),
+        ("true", "b"),
+        ("current_date", "b"),
+        ("1", "b"),
+        ("1e3", "b"),
+        ("-- x", "b"),
+        ("àrea", "b"),
+        ("X", "x"),
+        ("", "b"),
+    ],
+    ids=repr,
+)
+def test_a_name_that_sql_reads_otherwise_is_exact_or_refused(spark, tmp_path, names) -> None:
+    rows, label = noise(100, names)
+    tree = fitted(rows, label, max_depth=3)
+    try:
+        to_sql(tree)
+        to_mllib(tree, spark)
+    except HandOverError as error:
+        assert repr(names[0]) in str(error)  # noqa: PT017 - to be refused is one of the two good ends
+    else:
+        assert_exact(spark, tmp_path, rows, tree)
+
+
+@pytest.mark.parametrize("names", [("x_metres", "Y2"), ("_a", "is_in_mall"), ("level", "name"), ("date", "row")])
+def test_a_plain_name_is_not_refused(spark, tmp_path, names) -> None:
+    rows, label = noise(100, names)
+    assert_exact(spark, tmp_path, rows, fitted(rows, label, max_depth=3))
+
+
+WITHOUT_PYTHON = """
+import importlib.util, sys
+import pandas as pd
+from kedro.config import OmegaConfigLoader
+from pyspark.ml.functions import vector_to_array
+from premises.datasets.skops_dataset import SkopsDataset
+from premises.settings import CONFIG_LOADER_ARGS
+from premises.spark.session import prepare_spark, start_spark
+from premises.spark.tree import to_mllib, to_sql
+
+prepare_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
+spark, (storage, folder) = start_spark(), sys.argv[1:]
+found = spark.sparkContext.parallelize([0], 1).map(
+    lambda _: [name for name in ("numpy", "pandas") if importlib.util.find_spec(name)]
+).collect()
+assert found == [[]], found
+file = f"{storage}/06_models/research_tree.skops"
+tree = SkopsDataset(filepath=file, trusted=["sklearn.tree._tree.Tree"]).load()
+rows = spark.read.parquet(f"{storage}/05_model_input/model_input.parquet")
+scored = to_mllib(tree, spark).transform(rows)
+scored.select("premises_id", vector_to_array("probability")[1].alias("p")).write.parquet(f"{folder}/mllib")
+rows.selectExpr("premises_id", f"{to_sql(tree)} AS p").write.parquet(f"{folder}/sql")
+"""
+
+
+def test_executors_need_no_python_packages(run_storage, tmp_path, pytestconfig) -> None:
+    venv.create(tmp_path / "bare", with_pip=False)
+    python = tmp_path / "bare/bin/python"
+    for package in ("numpy", "pandas", "pyspark"):
+        assert subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False).returncode == 1
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PYTHON, str(run_storage), str(tmp_path)],
+        cwd=pytestconfig.rootpath,
+        env=fresh_environment(PYSPARK_PYTHON=os.fspath(python)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = pd.read_parquet(run_storage / "07_model_output/research_predictions.parquet").set_index("premises_id")
+    for form in ("mllib", "sql"):
+        found = pd.read_parquet(tmp_path / form).set_index("premises_id")["p"]
+        assert len(found) == len(expected)
+        assert (found.sort_index() == expected["probability"].sort_index()).all()

@@ -1,0 +1,470 @@
+"""Production: a run on Spark gives the rows and the tree of research, and its release outlives a run that fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.io import DatasetError
+from pyspark.sql import functions as F  # noqa: N812
+
+from conftest import PROJECT, census_rows, fresh_environment, kedro, listening_addresses, open_session, programs_under
+from premises.census.schema import CENSUS_2016_FILE
+from premises.datasets.skops_dataset import SkopsDataset
+from premises.errors import ParityError
+from premises.settings import CONFIG_LOADER_ARGS
+
+ENVIRONMENTS = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()]
+
+SAME_TABLES = (
+    "02_intermediate/premises.parquet",
+    "04_feature/premises_features.parquet",
+    "05_model_input/model_input.parquet",
+    "07_model_output/research_predictions.parquet",
+)
+SAME_FILES = (
+    "06_models/research_tree.skops",
+    "06_models/research_search.json",
+    "08_reporting/research_metrics.json",
+    "08_reporting/row_counts.json",
+)
+
+SMALL_CENSUS = 8_000
+"""Rows that are enough for a tree, and few enough to run often."""
+
+LOOSE = {"agreement": 0, "auc_difference": 1, "psi": 100, "mean_dp": 1}
+"""Tolerances that a small census' MLlib tree is within."""
+
+JOBS, STAGES = 138, 145
+"""Spark's jobs and stages in a plain run on the small census. They do not grow with the rows; a change that adds to
+them takes another pass over the data, and has to be worth it."""
+
+EXPECTED_PREMISES = 1e-6
+"""Sums of doubles in another order differ by less."""
+
+
+def digest(table: pa.Table) -> str:
+    """Digest the rows of a table, whatever their order and whatever files they come from."""
+    columns = [table[name].to_pylist() for name in table.column_names]
+    rows = sorted(map(repr, zip(*columns, strict=True)))
+    return sha256("\n".join([repr(table.column_names), *rows]).encode()).hexdigest()
+
+
+def types(table: pa.Table) -> dict[str, str]:
+    """Name the types; whether Arrow counts a text's offsets in 32 or 64 bits is no difference."""
+    return {field.name: str(field.type).removeprefix("large_") for field in table.schema}
+
+
+def read(storage: Path, path: str) -> pa.Table:
+    return pq.read_table(storage / path)
+
+
+def read_json(storage: Path, path: str) -> Any:
+    return json.loads((storage / path).read_text(encoding="utf-8"))
+
+
+def files(storage: Path) -> dict[str, int]:
+    """Every file that a run has written, the raw census aside, with the time of its last change."""
+    return {
+        str(path.relative_to(storage)): path.stat().st_mtime_ns
+        for path in storage.rglob("*")
+        if path.is_file() and path.parent.name != "01_raw"
+    }
+
+
+def model_files(storage: Path) -> dict[str, int]:
+    return {name: changed for name, changed in files(storage).items() if name.startswith("06_models/")}
+
+
+def put_census(storage: Path, *rows: dict[str, str | None]) -> None:
+    file = storage / "01_raw" / CENSUS_2016_FILE
+    file.parent.mkdir(parents=True)
+    pd.DataFrame(census_rows(*rows)).to_csv(file, index=False)
+
+
+def run(storage: Path, *pipelines: str, only: dict[str, Any] | None = None, **params: Any) -> None:
+    """Run in this process, on the Spark of the tests."""
+    with open_session(storage, env="prod", **params) as session:
+        session.run(pipeline_names=list(pipelines) or None, **only or {})
+
+
+class SmallRun(NamedTuple):
+    storage: Path
+    jobs: int
+    stages: int
+
+
+@pytest.fixture(scope="module")
+def small(spark, tmp_path_factory) -> SmallRun:
+    """A plain run on a small census, which releases the tree in MLlib's form; Spark's jobs and stages are counted."""
+    storage = tmp_path_factory.mktemp("small")
+    with open_session(storage, rows=SMALL_CENSUS) as session:
+        session.run(pipeline_names=["sample_census"])
+    store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 - pyspark offers no other way
+    before = store.jobsList(None).size()
+    run(storage, spark_production={"sql_nodes": 1, "tolerances": {"mllib": LOOSE}})
+    jobs = store.jobsList(None)
+    new = [jobs.apply(place) for place in range(jobs.size() - before)]  # the newest is the first
+    return SmallRun(storage, len(new), sum(job.numCompletedStages() for job in new))
+
+
+@pytest.fixture
+def storage(small: SmallRun, tmp_path: Path) -> Path:
+    """A copy of the storage of the small run, with its own models and its own release of them."""
+    copy = tmp_path / "storage"
+    shutil.copytree(small.storage, copy)
+    release = copy / "06_models/release.json"
+    release.write_text(release.read_text().replace(str(small.storage), str(copy)))
+    return copy
+
+
+@pytest.mark.parametrize("path", SAME_TABLES)
+def test_spark_gives_the_rows_of_research_one_for_one(run_storage, prod_storage, path) -> None:
+    base, prod = read(run_storage, path), read(prod_storage, path)
+    assert types(prod) == types(base)
+    assert prod.num_rows == base.num_rows > 20_000
+    assert digest(prod) == digest(base)
+
+
+def test_the_digest_sees_every_cell_and_no_order() -> None:
+    table = pa.table({"id": [1, 2, 3], "x": pa.array([0.1, None, 3], pa.float32())})
+    other = pa.table({"id": [1, 2, 3], "x": pa.array([np.nextafter(np.float32(0.1), np.float32(1)), None, 3])})
+    assert digest(table.take([2, 0, 1])) == digest(table)
+    assert digest(pa.concat_tables([table.slice(1), table.slice(0, 1)])) == digest(table)
+    assert digest(other) != digest(table)
+    assert digest(table.slice(1)) != digest(table)
+    assert digest(table.rename_columns(["id", "y"])) != digest(table)
+
+
+@pytest.mark.parametrize("path", SAME_FILES)
+def test_both_environments_train_the_very_same_tree(run_storage, prod_storage, path) -> None:
+    assert (prod_storage / path).read_bytes() == (run_storage / path).read_bytes()
+
+
+def catalog_of(env: str) -> dict[str, dict[str, Any]]:
+    return OmegaConfigLoader(str(PROJECT / "conf"), env=env, **CONFIG_LOADER_ARGS)["catalog"]
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_environment_has_the_same_datasets_in_the_same_layers(env: str) -> None:
+    layers, base = ({name: one["metadata"] for name, one in catalog_of(key).items()} for key in (env, "base"))
+    assert layers == base
+    assert len(layers) > 30
+
+
+@pytest.mark.parametrize("env", sorted({*ENVIRONMENTS} - {"base", "local"}))
+def test_no_environment_declares_a_dataset_again(env: str) -> None:
+    folder = PROJECT / "conf" / env
+    assert {path.name for path in folder.rglob("*") if path.is_file()} <= {"globals.yml", "run.yml", "spark.yml"}
+
+
+def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
+    prod, base = catalog_of("prod"), catalog_of("base")
+    different = {name for name in base if prod[name]["type"] != base[name]["type"]}
+    assert {prod[name]["type"] for name in different} == {"spark.SparkDatasetV2"}
+    assert prod["census"]["filepath"] == base["census"]["filepath"]
+    assert all(
+        prod[name]["filepath"].startswith("data/prod/") for name in prod if "/01_raw/" not in prod[name]["filepath"]
+    )
+
+
+def test_not_one_prediction_of_the_tree_that_is_handed_over_differs(run_storage, prod_storage) -> None:
+    parity = read_json(prod_storage, "08_reporting/parity.json")
+    assert set(parity) == {"handed_over", "mllib"}
+    model_input = read(run_storage, "05_model_input/model_input.parquet").to_pandas()
+    handed_over = parity["handed_over"]
+    assert handed_over["rows"] == (model_input["split"] == "test").sum()
+    zero = ("differing_rows", "disagreeing_rows", "rows_missing", "largest_dp", "mean_dp", "auc_difference", "psi")
+    assert {name: handed_over[name] for name in zero} == dict.fromkeys(zero, 0)
+    assert handed_over["agreement"] == 1
+    assert parity["mllib"]["differing_rows"] > 0
+    assert [one["failures"] for one in parity.values()] == [[], []]
+    research, ours = (
+        read(prod_storage, f"07_model_output/{name}_predictions.parquet") for name in ("research", "handed_over")
+    )
+    assert types(research) == types(ours)
+    assert digest(research) == digest(ours)
+
+
+def test_the_run_shows_every_model_and_the_parity_report(prod_storage) -> None:
+    shown = " ".join((prod_storage / "stdout.txt").read_text().split())
+    for model in ("research", "handed_over", "mllib"):
+        assert model in shown
+    assert "08_reporting/parity_report.html" in shown
+    assert "All within tolerance" in (prod_storage / "08_reporting/parity.md").read_text()
+    assert "Every model is within its tolerances" in (prod_storage / "08_reporting/parity_report.html").read_text()
+
+
+def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark) -> None:
+    release = read_json(prod_storage, "06_models/release.json")
+    assert set(release) == {"model", "data", "parameters", "code", "metrics", "parity", "released_at"}
+    sql = (prod_storage / "06_models/research_tree.sql").read_text()
+    location = Path(release["model"].pop("location").removeprefix("file://"))
+    assert release["model"] == {"name": "handed_over", "form": "sql", "sql": sql, "threshold": 0.5}
+    assert location.is_relative_to(prod_storage / "06_models/handed_over_model")
+    assert (location / "verification.json").exists()
+    model_input = spark.read.parquet(str(run_storage / "05_model_input/model_input.parquet"))
+    hashes = model_input.select(F.xxhash64(*model_input.columns).alias("hash")).toPandas()["hash"]
+    assert release["data"] == {
+        "rows": len(hashes),
+        "digest": str(sum(map(int, hashes))),
+        "row_counts": read_json(run_storage, "08_reporting/row_counts.json"),
+    }
+    assert release["parameters"]["data_engineering"]["grid_metres"] == 100
+    assert set(release["parameters"]) >= {"data_engineering", "sklearn_research", "spark_production"}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S607
+    assert release["code"]["git_commit"] == (commit.stdout.strip() or None)
+    assert release["code"]["versions"]["pyspark"] == version("pyspark")
+    assert set(release["code"]["versions"]) >= {"kedro", "narwhals", "scikit-learn", "skops"}
+    assert release["metrics"] == read_json(prod_storage, "08_reporting/handed_over_metrics.json")
+    assert release["metrics"] == read_json(run_storage, "08_reporting/research_metrics.json")
+    assert release["parity"]["differing_rows"] == 0
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(release["released_at"])
+    assert dt.timedelta(0) <= age < dt.timedelta(hours=1)
+
+
+def test_every_premises_is_scored_those_of_unknown_status_too(run_storage, prod_storage) -> None:
+    folder = prod_storage / "07_model_output/predictions.parquet"
+    assert sorted(path.name for path in folder.glob("district_id=*")) == sorted(
+        f"district_id={number}" for number in range(1, 11)
+    )
+    features = pq.read_table(run_storage / "04_feature/premises_features.parquet").to_pandas(ignore_metadata=True)
+    features = features.set_index("premises_id").sort_index()
+    predictions = pd.read_parquet(folder).set_index("premises_id").sort_index()
+    assert predictions.index.is_unique
+    assert predictions.index.tolist() == features.index.tolist()
+    assert predictions["is_active"].isna().sum() == features["is_active"].isna().sum() > 1_000
+    assert predictions["district_id"].astype(int).eq(features["district_id"]).all()
+    assert predictions["barri_id"].eq(features["barri_id"]).all()
+    tree_file = str(run_storage / "06_models/research_tree.skops")
+    tree = SkopsDataset(filepath=tree_file, trusted=["sklearn.tree._tree.Tree"]).load()
+    probability = tree.predict_proba(features[tree.feature_names_in_])[:, 1]
+    assert np.count_nonzero(predictions["probability"].to_numpy() != probability) == 0
+    assert predictions["prediction"].eq(probability > 0.5).all()
+
+
+def test_the_summary_adds_up_to_the_census(run_storage, prod_storage) -> None:
+    premises = read(run_storage, "02_intermediate/premises.parquet").to_pandas()
+    predictions = pd.read_parquet(prod_storage / "07_model_output/predictions.parquet")
+    summary = read(prod_storage, "08_reporting/predictions_summary.parquet").to_pandas()
+    counts = read_json(run_storage, "08_reporting/row_counts.json")
+    assert {name: summary[name].sum() for name in ("premises", "active", "inactive", "unknown")} == {
+        name: counts[name] for name in ("premises", "active", "inactive", "unknown")
+    }
+    keys = ["district_id", "barri_id"]
+    assert summary[keys].equals(summary[keys].sort_values(keys, ignore_index=True))
+    assert set(map(tuple, summary[[*keys, "district", "barri"]].to_numpy())) == set(
+        map(tuple, premises[[*keys, "district", "barri"]].to_numpy())
+    )
+    odds = counts["active"] / counts["inactive"] * counts["train_inactive"] / counts["train_active"]
+    weighted = odds * predictions["probability"]
+    chance = weighted / (weighted + 1 - predictions["probability"])
+    chance = chance.where(predictions["is_active"].isna(), predictions["is_active"] == True)  # noqa: E712 - null is neither
+    expected = chance.astype(float).groupby(predictions["barri_id"]).sum()
+    found = summary.set_index("barri_id")["expected_active"]
+    assert (found - expected).abs().max() < EXPECTED_PREMISES
+    assert (found.to_numpy() >= summary["active"]).all()
+    assert (found.to_numpy() <= summary["active"] + summary["unknown"]).all()
+
+
+def test_a_run_takes_no_more_jobs_and_stages_than_stated(small) -> None:
+    assert small.jobs <= JOBS
+    assert small.stages <= STAGES
+
+
+@pytest.mark.parametrize(
+    "status", [["Sense informació"], ["Sense activitat"], ["Actiu", "Sense activitat", "Sense informació"]], ids=len
+)
+def test_a_new_census_is_scored_with_the_last_release_and_nothing_is_trained(small, tmp_path, status) -> None:
+    put_census(tmp_path, *({"N_PRINCIP": one} for one in status * 3))
+    shutil.copytree(small.storage / "06_models", tmp_path / "06_models")
+    models, originals = model_files(tmp_path), model_files(small.storage)
+    assert read_json(tmp_path, "06_models/release.json")["model"]["form"] == "mllib"
+    run(tmp_path, "scoring")
+    assert model_files(tmp_path) == models
+    assert model_files(small.storage) == originals
+    written = {"/".join(Path(name).parts[:2]) for name in files(tmp_path).keys() - models.keys()}
+    assert written == {
+        "02_intermediate/premises.parquet",
+        "04_feature/premises_features.parquet",
+        "07_model_output/predictions.parquet",
+        "08_reporting/predictions_summary.parquet",
+    }
+    predictions = pd.read_parquet(tmp_path / "07_model_output/predictions.parquet")
+    assert len(predictions) == 3 * len(status)
+    assert predictions["probability"].between(0, 1).all()
+    (summary,) = read(tmp_path, "08_reporting/predictions_summary.parquet").to_pylist()
+    assert [summary[name] for name in ("premises", "active", "inactive", "unknown")] == [
+        3 * len(status),
+        *(3 * status.count(name) for name in ("Actiu", "Sense activitat", "Sense informació")),
+    ]
+
+
+@pytest.mark.usefixtures("spark")
+def test_scoring_with_nothing_released_says_what_to_run(tmp_path) -> None:
+    put_census(tmp_path, {})
+    with pytest.raises(DatasetError, match=r"release: there is no .*06_models/release\.json\. Run `kedro run"):
+        run(tmp_path, "scoring")
+    assert files(tmp_path) == {}
+
+
+def test_a_premises_that_can_not_be_scored_ends_the_run_with_one_sentence(small, tmp_path) -> None:
+    put_census(tmp_path, {}, {"X_UTM_ETRS": ""})
+    shutil.copytree(small.storage / "06_models", tmp_path / "06_models")
+    release = tmp_path / "06_models/release.json"
+    content = read_json(tmp_path, "06_models/release.json")
+    sql = (tmp_path / "06_models/research_tree.sql").read_text()
+    release.write_text(json.dumps(content | {"model": content["model"] | {"form": "sql", "sql": sql}}))
+    with click.Context(click.Command("run")), pytest.raises(click.ClickException) as caught:
+        run(tmp_path, "scoring")
+    assert caught.value.message.endswith(
+        "A premises misses a feature that the released model needs; nothing is scored."
+    )
+    assert "\tat " not in caught.value.message
+    assert caught.value.message.count("\n") == 0
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], message: str) -> None:
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "Traceback" not in said
+    sentence = said[said.index("\nError: ") :]  # Spark's own log stands before it
+    assert message in " ".join(sentence.split())
+    assert "\tat " not in sentence
+
+
+def test_parity_out_of_tolerance_fails_the_run_and_releases_nothing(storage) -> None:
+    before = (storage / "06_models/release.json").read_bytes()
+    written = files(storage)
+    tolerances = "spark_production.tolerances.mllib.agreement=1,spark_production.tolerances.mllib.largest_dp=0"
+    done = kedro(
+        "run",
+        "--env=prod",
+        "--pipelines=spark_production",
+        "--from-nodes=measure_parity",
+        f"--params=storage={storage},{tolerances}",
+    )
+    mllib = read_json(storage, "08_reporting/parity.json")["mllib"]
+    assert_one_sentence(done, f"Nothing is released: {'; '.join(f'mllib: {one}' for one in mllib['failures'])}.")
+    assert mllib["failures"][0].startswith(f"agreement is {mllib['agreement']:.6f}"[:-1])
+    assert mllib["failures"][0].endswith(", allowed at least 1")
+    assert mllib["failures"][1].startswith("largest_dp is 0.")
+    assert mllib["failures"][1].endswith(", allowed at most 0")
+    assert "handed_over:" not in done.stdout + done.stderr
+    assert (storage / "06_models/release.json").read_bytes() == before
+    changed = {name for name, time_ in files(storage).items() if written.get(name) != time_}
+    assert changed == {f"08_reporting/{name}" for name in ("parity.json", "parity.md", "parity_report.html")}
+    for report in ("parity.md", "parity_report.html"):
+        assert "nothing is released" in (storage / "08_reporting" / report).read_text()
+        assert mllib["failures"][0] in (storage / "08_reporting" / report).read_text()
+
+
+def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> None:
+    """One leaf of the tree on Spark gives another probability: the tolerance of the tree that is handed over is 0."""
+    before = (storage / "06_models/release.json").read_bytes()
+    path = storage / "07_model_output/handed_over_predictions.parquet"
+    predictions = read(storage, "07_model_output/handed_over_predictions.parquet").to_pandas()
+    row = predictions.index[predictions["split"] == "test"][0]
+    predictions.loc[row, "probability"] = np.nextafter(predictions.loc[row, "probability"], 1)
+    shutil.rmtree(path)
+    predictions.to_parquet(path, index=False)
+    loose = {"tolerances": {"mllib": LOOSE}}
+    with pytest.raises(ParityError, match="handed_over: differing_rows is 1, allowed at most 0") as caught:
+        run(storage, "spark_production", only={"from_nodes": ["measure_parity"]}, spark_production=loose)
+    assert "mllib:" not in str(caught.value)
+    assert (storage / "06_models/release.json").read_bytes() == before
+
+
+def test_a_killed_run_leaves_the_release_whole_and_the_next_run_succeeds(storage) -> None:
+    release = storage / "06_models/release.json"
+    tolerances = ",".join(f"spark_production.tolerances.mllib.{name}={limit}" for name, limit in LOOSE.items())
+    command = [sys.executable, "-m", "kedro", "run", "--env=prod", "--pipelines=spark_production"]
+    command += [f"--params=storage={storage},spark_production.sql_nodes=1,{tolerances}"]
+    for node, seconds in (("train_mllib", 2.0), ("publish_release", 0.0)):
+        before = release.read_bytes()
+        named = Path(json.loads(before)["model"]["location"].removeprefix("file://"))
+        model = {path: path.read_bytes() for path in named.rglob("*") if path.is_file()}
+        assert model
+        kill_at(command, node, seconds)
+        assert release.read_bytes() == before, node
+        assert {path: path.read_bytes() for path in named.rglob("*") if path.is_file()} == model, node
+    put_census_again(storage)
+    run(storage, "scoring")
+    assert len(pd.read_parquet(storage / "07_model_output/predictions.parquet")) == 3
+    run(storage, "spark_production", only={"to_nodes": ["publish_release"]}, spark_production=read_parameters(release))
+    assert release.read_bytes() != before
+    assert json.loads(release.read_bytes())["parity"]["differing_rows"] == 0
+
+
+def kill_at(command: list[str], node: str, seconds: float) -> None:
+    """Start a run, and kill all its processes so many seconds after a node has begun."""
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=fresh_environment(COLUMNS="300"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if f"Running node: {node}" in line:
+                time.sleep(seconds)
+                assert_closed(process.pid)
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        process.wait()
+    assert process.returncode == -signal.SIGKILL, "".join(said)
+
+
+def assert_closed(pid: int) -> None:
+    """Nothing of a run listens to other machines, and its JVM has the memory that `spark.yml` gives it."""
+    processes = {pid: "python"} | programs_under(pid)
+    (java,) = [one for one, program in processes.items() if program == "java"]
+    assert "-Xmx4g" in Path(f"/proc/{java}/cmdline").read_text().split("\0")
+    assert listening_addresses(java)
+    for one in processes:
+        assert all(address.is_loopback for address in listening_addresses(one)), processes[one]
+
+
+def put_census_again(storage: Path) -> None:
+    shutil.rmtree(storage / "01_raw")
+    put_census(storage, {}, {}, {"N_PRINCIP": "Sense informació"})
+
+
+def read_parameters(release: Path) -> dict[str, Any]:
+    return json.loads(release.read_text())["parameters"]["spark_production"]
+
+
+def test_research_takes_no_more_rows_than_it_may_and_the_rest_is_still_compared(storage) -> None:
+    run(
+        storage,
+        "sklearn_research",
+        "spark_production",
+        only={"to_nodes": ["publish_release"]},
+        sklearn_research={"research_rows": 2_000},
+        spark_production={"tolerances": {"mllib": LOOSE}},
+    )
+    assert read(storage, "07_model_output/research_predictions.parquet").num_rows == 2_000
+    handed_over = read_json(storage, "08_reporting/parity.json")["handed_over"]
+    assert handed_over["differing_rows"] == 0
+    assert handed_over["failures"] == []
