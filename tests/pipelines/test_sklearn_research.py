@@ -14,8 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 from conftest import PROJECT, Engine
 from premises.draws import DRAWS, MULTIPLIER
 from premises.errors import ModelInputError
-from premises.evaluation.predictions import PREDICTION_COLUMNS
-from premises.pipelines.sklearn_research.nodes import KEYS, collect_research_rows, predict, search_tree
+from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS
+from premises.pipelines.sklearn_research.nodes import collect_research_rows, predict, search_tree
 from premises.pipelines.sklearn_research.parameters import SklearnResearchParameters
 
 TOLERANCE = 1e-12

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 TRAIN = "train"
 TEST = "test"
 
+KEYS = ("premises_id", "split", "fold", "is_active")
+"""The columns of `model_input` that are not features."""
+
 PREDICTION_COLUMNS = ("premises_id", "split", "is_active", "probability", "prediction")
 
 

@@ -14,16 +14,13 @@ from narwhals.stable.v2.typing import IntoFrame
 
 from premises.draws import draw
 from premises.errors import ModelInputError
-from premises.evaluation.predictions import PREDICTION_COLUMNS, TEST, TRAIN
+from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS, TEST, TRAIN
 from premises.frames import collect_to_pandas
 from premises.lazy_types import DataFrame, DecisionTreeClassifier
 
 from .parameters import SklearnResearchParameters
 
 logger = logging.getLogger(__name__)
-
-KEYS = ("premises_id", "split", "fold", "is_active")
-"""The columns of `model_input` that are not features."""
 
 
 def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchParameters) -> DataFrame:

@@ -13,14 +13,13 @@ from narwhals.stable.v2.typing import IntoFrame
 from premises.draws import draw
 from premises.errors import ParityError
 from premises.evaluation.parity import compare_predictions
-from premises.evaluation.predictions import TEST, TRAIN
+from premises.evaluation.predictions import KEYS, TEST, TRAIN
 from premises.frames import collect_to_pandas
 from premises.lazy_types import DataFrame, DecisionTreeClassifier, SparkDataFrame, VerifiedModel
 
 from .parameters import SparkProductionParameters, Tolerance
 
 VERIFICATION_ROWS = 50
-KEYS = ("premises_id", "split", "fold", "is_active")
 LIBRARIES = ("kedro", "narwhals", "pyspark", "scikit-learn", "skops")
 
 
@@ -34,8 +33,9 @@ def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
         The features of the `VERIFICATION_ROWS` test premises with the smallest draw from their id.
     """
     frame = nw.from_native(model_input).lazy().filter(nw.col("split") == TEST)
-    drawn = frame.with_columns(verification_draw=draw(nw.col("premises_id"), step=5)).sort("verification_draw")
-    return collect_to_pandas(drawn.head(VERIFICATION_ROWS).drop("verification_draw", *KEYS))
+    drawn = frame.with_columns(verification_draw=draw(nw.col("premises_id"), step=5))
+    first = drawn.sort("verification_draw", "premises_id")  # ids beyond the generator's range may draw alike
+    return collect_to_pandas(first.head(VERIFICATION_ROWS).drop("verification_draw", *KEYS))
 
 
 def hand_over(research_tree: DecisionTreeClassifier, verification_rows: DataFrame) -> tuple[VerifiedModel, str]:
