@@ -178,7 +178,8 @@ def test_no_environment_declares_a_dataset_again(env: str) -> None:
 def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
     prod, base = catalog_of("prod"), catalog_of("base")
     different = {name for name in base if prod[name]["type"] != base[name]["type"]}
-    assert {prod[name]["type"] for name in different} == {"spark.SparkDatasetV2"}
+    table = "premises.datasets.spark_table_dataset.SparkTableDataset"
+    assert {prod[name]["type"] for name in different} == {"spark.SparkDatasetV2", table}
     assert prod["census"]["filepath"] == base["census"]["filepath"]
     assert all(
         prod[name]["filepath"].startswith("data/prod/") for name in prod if "/01_raw/" not in prod[name]["filepath"]

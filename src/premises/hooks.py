@@ -30,7 +30,7 @@ RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
 
 PARAMETER = "params:"
 
-SPARK_DATASETS = ("spark.", "premises.datasets.mllib_model_dataset.")
+SPARK_DATASETS = ("spark.", "premises.datasets.spark_table_dataset.", "premises.datasets.mllib_model_dataset.")
 """How the types of the datasets begin that need a running Spark."""
 
 HOW_TO_GET = {

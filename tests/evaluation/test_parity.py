@@ -53,7 +53,10 @@ def compare(engine: Engine, research: pd.DataFrame, candidate: pd.DataFrame, dis
         engine.from_arrow(pa.Table.from_pandas(frame, schema=pa.schema(schema), preserve_index=False))
         for frame, schema in ((research, PREDICTIONS), (candidate, PREDICTIONS), (districts, FEATURES))
     ]
-    return compare_predictions(*frames)
+    compared = compare_predictions(frames[0], {"candidate": frames[1], "research": frames[0]}, frames[2])
+    assert list(compared) == ["candidate", "research"]
+    assert compared["research"]["differing_rows"] == compared["research"]["rows_missing"] == 0
+    return compared["candidate"]
 
 
 def two_models(rows: int = 3_000, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -10,6 +10,7 @@ from fsspec.core import url_to_fs
 from kedro.io.core import DatasetError
 from kedro_datasets._typing import JSONPreview
 from kedro_datasets.spark import SparkDatasetV2
+from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -61,13 +62,15 @@ class MLlibModelDataset(SparkDatasetV2):  # type: ignore[misc]
     does not exist.
     """
 
+    _loaded: tuple[str, VerifiedModel] | None = None
+
     def _save(self, data: VerifiedModel) -> None:
         """Save a model; an earlier one in its place is replaced."""
         path = str(self._get_save_path())
         fs, root = self._filesystem(path)
         if fs.exists(f"{root}/{VERIFICATION_FILE}"):
             fs.rm(f"{root}/{VERIFICATION_FILE}")
-        data.model.write().overwrite().save(self._for_spark(f"{path}/model"))
+        data.model.write().overwrite().save(f"{to_spark_path(self._protocol, path)}/model")
         tree: Any = data.model.stages[-1]
         content = {
             "model": {"class": type(tree).__name__, "nodes": tree.numNodes, "depth": tree.depth},
@@ -77,26 +80,33 @@ class MLlibModelDataset(SparkDatasetV2):  # type: ignore[misc]
         }
         with fs.open(f"{root}/{VERIFICATION_FILE}", "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2)
+        self._loaded = None
 
     def _load(self) -> VerifiedModel:
-        """Load the model, and hold it to its verification rows.
+        """Load the model, and hold it to its verification rows; once, however many nodes of a run take it.
 
         Raises:
             DatasetError: If there is no whole model, or it gives another probability for one of the rows.
         """
         import pandas as pd
         from pyspark.ml import PipelineModel
+        from pyspark.ml.util import JavaMLReader
 
         from premises.spark.session import start_spark
 
         path = str(self._get_load_path())
+        if self._loaded is not None and self._loaded[0] == path:
+            return self._loaded[1]
         if not self._exists():
             msg = f"{path} holds no whole model: {VERIFICATION_FILE}, which is written last, is missing. Train again."
             raise DatasetError(msg)
         start_spark()
         rows = pd.DataFrame(self._read(path)["verification"])
         features = rows.drop(columns="probability").astype("float32")
-        model = PipelineModel.load(self._for_spark(f"{path}/model"))
+        spark_path = to_spark_path(self._protocol, path)
+        # PipelineModel.load would start Python on an executor, to find out that no stage is written in Python.
+        reader: Any = JavaMLReader(PipelineModel)  # type: ignore[arg-type]  # pyspark's hints know no pipeline as Java's
+        model: PipelineModel = reader.load(f"{spark_path}/model")
         for row, (expected, given) in enumerate(
             zip(rows["probability"], predict_verification(model, features), strict=True)
         ):
@@ -106,7 +116,8 @@ class MLlibModelDataset(SparkDatasetV2):  # type: ignore[misc]
                     f"and has to give {expected!r}. It is not the model that was saved: take another version."
                 )
                 raise DatasetError(msg)
-        return VerifiedModel(model, rows, self._for_spark(path))
+        self._loaded = path, VerifiedModel(model, rows, spark_path)
+        return self._loaded[1]
 
     def _exists(self) -> bool:
         fs, root = self._filesystem(str(self._get_load_path()))
@@ -127,9 +138,9 @@ class MLlibModelDataset(SparkDatasetV2):  # type: ignore[misc]
         return content
 
     def _filesystem(self, path: str) -> tuple[AbstractFileSystem, str]:
-        fs, root = url_to_fs(self._for_spark(path), **self._credentials)
+        fs, root = url_to_fs(to_spark_path(self._protocol, path), **self._credentials)
         return fs, root
 
-    def _for_spark(self, path: str) -> str:
-        """Give a path of this dataset with the scheme that Spark wants."""
-        return str(self._spark_path).removesuffix(self._path) + path
+    def _release(self) -> None:
+        self._loaded = None
+        super()._release()

@@ -11,31 +11,42 @@ from premises.evaluation.predictions import TEST
 from premises.frames import collect_to_pandas
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 PSI_BINS = 10
 LEAVES_SHOWN = 10
 
 
-def compare_predictions(research: IntoFrame, candidate: IntoFrame, premises_features: IntoFrame) -> dict[str, Any]:
-    """Compare two models on the premises of the test split, joined by id.
+def compare_predictions(
+    research: IntoFrame, candidates: Mapping[str, IntoFrame], premises_features: IntoFrame
+) -> dict[str, dict[str, Any]]:
+    """Compare models with research on the premises of the test split, joined by id.
 
-    Both are trees with few distinct probabilities, so pairs of them are few: they are counted on the engine, and
-    everything else is computed from the counts, exactly and in the same way whatever the engine.
+    All are trees with few distinct probabilities, so pairs of them are few: they are counted on the engine, in one
+    query for all models, and everything else is computed from the counts, exactly and in the same way on any engine.
 
     Args:
         research: The predictions table of the research model.
-        candidate: That of the model in production.
+        candidates: Those of the models in production, by name.
         premises_features: `premises_id` and `district_id`.
 
     Returns:
-        `rows` (compared), `rows_missing` (in one of the two only), `differing_rows` (another probability),
-        `disagreeing_rows` (another label), `agreement` (share of the same label), `largest_dp` and `mean_dp` (|Δp|),
-        `research_auc`, `auc`, `auc_difference`, `psi` (population stability index of the candidate's probabilities in
-        the deciles of research), and where they disagree: `by_district` and `by_leaf`, records with `rows`,
-        `disagreeing_rows`, `mean_dp`. A leaf of the research tree is known by its probability.
+        For each candidate: `rows` (compared), `rows_missing` (in one of the two only), `differing_rows` (another
+        probability), `disagreeing_rows` (another label), `agreement` (share of the same label), `largest_dp` and
+        `mean_dp` (|Δp|), `research_auc`, `auc`, `auc_difference`, `psi` (population stability index of the candidate's
+        probabilities in the deciles of research), and where they disagree: `by_district` and `by_leaf`, records with
+        `rows`, `disagreeing_rows`, `mean_dp`. A leaf of the research tree is known by its probability.
     """
-    pairs, rows_missing = _count_pairs(research, candidate, premises_features)
+    counted = _count_pairs(research, candidates, premises_features)
+    return {name: _compare(counted[counted["model"] == name]) for name in candidates}
+
+
+def _compare(counted: pd.DataFrame) -> dict[str, Any]:
+    in_both = counted["research"].notna() & counted["candidate"].notna()
+    types = {"research_label": bool, "candidate_label": bool, "is_active": bool}
+    pairs = counted[in_both].astype(types).reset_index(drop=True)
     rows = int(pairs["rows"].sum())
     gap = (pairs["candidate"] - pairs["research"]).abs()
     pairs = pairs.assign(
@@ -46,7 +57,7 @@ def compare_predictions(research: IntoFrame, candidate: IntoFrame, premises_feat
     disagreeing = int(pairs["disagreeing_rows"].sum())
     return {
         "rows": rows,
-        "rows_missing": rows_missing,
+        "rows_missing": int(counted.loc[~in_both, "rows"].sum()),
         "differing_rows": int(pairs.loc[gap > 0, "rows"].sum()),
         "disagreeing_rows": disagreeing,
         "agreement": 1 - disagreeing / rows,
@@ -61,22 +72,29 @@ def compare_predictions(research: IntoFrame, candidate: IntoFrame, premises_feat
     }
 
 
-def _count_pairs(research: IntoFrame, candidate: IntoFrame, premises_features: IntoFrame) -> tuple[pd.DataFrame, int]:
-    """Count the test split by district, probabilities, labels and truth, and the ids that are in one table only."""
-    sides = []
-    for name, predictions in (("research", research), ("candidate", candidate)):
-        test = nw.from_native(predictions).lazy().filter(nw.col("split") == TEST)
-        columns = {name: nw.col("probability"), f"{name}_label": nw.col("prediction")}
-        sides.append(test.select("premises_id", "is_active", **columns))
+def _count_pairs(
+    research: IntoFrame, candidates: Mapping[str, IntoFrame], premises_features: IntoFrame
+) -> pd.DataFrame:
+    """Count the test split by model, district, probabilities, labels and truth; what a model misses is null."""
     districts = nw.from_native(premises_features).lazy().select("premises_id", "district_id")
-    joined = sides[0].join(sides[1].drop("is_active"), on="premises_id", how="full", suffix="_candidate")
-    keys = ["district_id", "research", "candidate", "research_label", "candidate_label", "is_active"]
-    counted = collect_to_pandas(
-        joined.join(districts, on="premises_id", how="left").group_by(*keys).agg(rows=nw.len())
-    ).sort_values(keys, ignore_index=True)
-    in_both = counted["research"].notna() & counted["candidate"].notna()
-    types = {"research_label": bool, "candidate_label": bool, "is_active": bool}
-    return counted[in_both].astype(types).reset_index(drop=True), int(counted.loc[~in_both, "rows"].sum())
+    of_research = _of_test(research, "research").join(districts, on="premises_id", how="left")
+    keys = ["model", "district_id", "research", "candidate", "research_label", "candidate_label", "is_active"]
+    left = nw.concat([of_research.with_columns(model=nw.lit(name)) for name in candidates])
+    right = nw.concat(
+        [
+            _of_test(one, "candidate").drop("is_active").with_columns(model=nw.lit(name))
+            for name, one in candidates.items()
+        ]
+    )
+    joined = left.join(right, on=["premises_id", "model"], how="full", suffix="_candidate")
+    counted = joined.with_columns(model=nw.coalesce("model", "model_candidate")).group_by(*keys).agg(rows=nw.len())
+    return collect_to_pandas(counted).sort_values(keys, ignore_index=True)
+
+
+def _of_test(predictions: IntoFrame, side: str) -> nw.LazyFrame[Any]:
+    test = nw.from_native(predictions).lazy().filter(nw.col("split") == TEST)
+    columns = {side: nw.col("probability"), f"{side}_label": nw.col("prediction")}
+    return test.select("premises_id", "is_active", **columns)
 
 
 def _auc(pairs: pd.DataFrame, model: str) -> float:

@@ -41,7 +41,7 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
     if parameters.research_rows is not None:
         drawn = frame.with_columns(research_draw=draw(nw.col("premises_id"), step=4))
         frame = drawn.sort("research_draw", "premises_id").head(parameters.research_rows).drop("research_draw")
-    rows = collect_to_pandas(frame.sort("premises_id"))
+    rows = collect_to_pandas(frame).sort_values("premises_id", ignore_index=True)
     if missing := rows.columns[rows.isna().any()].tolist():
         msg = f"model_input: {', '.join(missing)} must be known for every premises, and is missing in some."
         raise ModelInputError(msg)

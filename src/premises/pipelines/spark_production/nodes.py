@@ -146,8 +146,7 @@ def measure_parity(  # noqa: PLR0913, PLR0917 - every model that is compared
             for name, predictions in candidates.items()
         }
     parity = {}
-    for name, predictions in candidates.items():
-        compared = compare_predictions(research_predictions, predictions, premises_features)
+    for name, compared in compare_predictions(research_predictions, candidates, premises_features).items():
         tolerance = parameters.tolerances[name]  # type: ignore[index]
         parity[name] = {
             **compared,
