@@ -7,10 +7,8 @@ purpose takes a step of its own, so that the split, the folds and the thinning a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import narwhals.stable.v2 as nw
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import FrameT
 
 DRAWS = 2**31 - 1
 """A draw is an integer from 0 to DRAWS - 1."""
@@ -18,18 +16,25 @@ DRAWS = 2**31 - 1
 MULTIPLIER = 48271
 
 
-def draw(identity: nw.Expr, step: int) -> nw.Expr:
-    """Draw an integer from an id.
+def add_draws(frame: FrameT, identity: str, **steps: int) -> FrameT:
+    """Draw integers from an id.
 
     Args:
-        identity: The id, an integer of 64 bits; not within `DRAWS` of the least of them.
-        step: How many steps of the generator to take; each purpose has its own.
+        frame: Has the id.
+        identity: Its column: integers of less than 2**52 either way, where each engine's division is still exact.
+        steps: For each column to add, how many steps of the generator to take; each purpose has its own.
 
     Returns:
-        An integer from 0 to `DRAWS` - 1; different ids below `DRAWS` never draw the same.
+        The frame with the columns: integers from 0 to `DRAWS` - 1. Different ids from 0 to `DRAWS` - 1 never draw the
+        same.
     """
-    # Steps in one: an expression that is nested step by step grows eight-fold with each, and SQL engines feel it.
-    return modulo(modulo(identity, DRAWS) * pow(MULTIPLIER, step, DRAWS), DRAWS)
+    # Each column is named before the next uses it: nested in one expression it would be worked out many times over.
+    return (
+        frame.with_columns(_seed=modulo(nw.col(identity), DRAWS))
+        .with_columns(**{name: nw.col("_seed") * pow(MULTIPLIER, step, DRAWS) for name, step in steps.items()})
+        .with_columns(**{name: modulo(nw.col(name), DRAWS) for name in steps})
+        .drop("_seed")
+    )
 
 
 def modulo(value: nw.Expr, divisor: int) -> nw.Expr:

@@ -14,7 +14,7 @@ from kedro.framework.project import pipelines as registered
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
-from premises.census.contract import check_classes
+from premises.census.contract import check_rows
 from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
@@ -99,17 +99,17 @@ class RunHooks:
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Refuse to train on a census that has one class only, before any output is touched.
+        """Refuse a census without rows, and to train on one that has one class only, before any output is touched.
 
         Args:
             dataset_name: What has been loaded.
             data: Its content.
 
         Raises:
-            CensusError: If the run trains and all premises of known status are of one class.
+            CensusError: If it has no rows, or the run trains and all premises of known status are of one class.
         """
-        if dataset_name == "census" and self._trains:
-            check_classes(data)
+        if dataset_name == "census":
+            check_rows(data, to_train=self._trains)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

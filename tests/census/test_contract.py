@@ -1,12 +1,13 @@
 """A census that no model can be made from is refused as it is loaded, with what is wrong and what to do."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 import pytest
 
 from conftest import CENSUS_SCHEMA, Engine, census_rows
-from premises.census.contract import check_census, check_classes
+from premises.census.contract import FIRST_ROWS, check_census, check_rows
 from premises.census.schema import CENSUS_2016_COLUMNS
 from premises.errors import CensusError
 
@@ -41,7 +42,7 @@ def refusal(check: Callable[[object], None], frame: object) -> str:
 )
 def test_a_census_with_both_classes_is_good(engine: Engine, changes: tuple[dict[str, str | None], ...]) -> None:
     check_census(census(engine, *changes))
-    check_classes(census(engine, *changes))
+    check_rows(census(engine, *changes), to_train=True)
 
 
 def test_the_order_of_columns_and_more_of_them_are_no_fault(engine: Engine) -> None:
@@ -74,7 +75,10 @@ def test_a_file_of_another_kind_misses_every_column(engine: Engine) -> None:
 
 
 def test_column_names_without_rows_are_refused(engine: Engine) -> None:
-    assert refusal(check_census, census(engine)) == "There are column names and no rows. Get the census again."
+    check_census(census(engine))
+    for to_train in (True, False):
+        message = refusal(partial(check_rows, to_train=to_train), census(engine))
+        assert message == "census: there are column names and no rows. Get the census again."
 
 
 @pytest.mark.parametrize(
@@ -89,13 +93,19 @@ def test_column_names_without_rows_are_refused(engine: Engine) -> None:
 def test_one_class_only_is_refused_with_the_counts(
     engine: Engine, changes: tuple[dict[str, str | None], ...], counts: str
 ) -> None:
-    assert counts in refusal(check_classes, census(engine, *changes))
+    assert counts in refusal(partial(check_rows, to_train=True), census(engine, *changes))
 
 
 @pytest.mark.parametrize("changes", [(ACTIVE,), (INACTIVE, UNKNOWN), (UNKNOWN,)])
 def test_premises_of_one_class_are_still_a_census(engine: Engine, changes: tuple[dict[str, str | None], ...]) -> None:
     check_census(census(engine, *changes))
+    check_rows(census(engine, *changes), to_train=False)
+
+
+def test_a_class_that_comes_late_is_found(engine: Engine) -> None:
+    check_rows(census(engine, *[ACTIVE] * (FIRST_ROWS + 1), INACTIVE), to_train=True)
 
 
 def test_a_status_is_read_as_the_cleaning_reads_it(engine: Engine) -> None:
-    check_classes(census(engine, {"N_PRINCIP": "\tActiu\r"}, {"N_PRINCIP": "Sense  activitat"}))
+    rows = census(engine, {"N_PRINCIP": "\tActiu\r"}, {"N_PRINCIP": "Sense  activitat"})
+    check_rows(rows, to_train=True)

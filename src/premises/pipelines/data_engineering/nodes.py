@@ -12,7 +12,7 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX
 from premises.census.text import WHITE_SPACE, trim_text
-from premises.draws import DRAWS, draw, modulo
+from premises.draws import DRAWS, add_draws, modulo
 from premises.evaluation.predictions import TEST, TRAIN
 
 from .parameters import DataEngineeringParameters
@@ -224,12 +224,14 @@ def split_and_balance(premises_features: IntoFrameT, parameters: DataEngineering
     """
     frame = nw.from_native(premises_features)
     features = [name for name in frame.collect_schema().names() if name not in ("premises_id", "is_active")]
-    premises_id = nw.col("premises_id")
-    in_test = modulo(draw(premises_id, step=1), 100) < round(parameters.test_share * 100)
-    known = frame.filter(~nw.col("is_active").is_null()).with_columns(
+    drawn = add_draws(
+        frame.filter(~nw.col("is_active").is_null()), "premises_id", split_draw=1, fold_draw=2, thinning_draw=3
+    )
+    in_test = modulo(nw.col("split_draw"), 100) < round(parameters.test_share * 100)
+    known = drawn.with_columns(
         split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
-        fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(draw(premises_id, step=2), parameters.folds)),
-        thinning=draw(premises_id, step=3).cast(nw.Float64) / DRAWS,
+        fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(nw.col("fold_draw"), parameters.folds)),
+        thinning=nw.col("thinning_draw").cast(nw.Float64) / DRAWS,
     )
     in_train = known.filter(nw.col("split") == TRAIN).select(
         active=_count(nw.col("is_active")), inactive=_count(~nw.col("is_active"))

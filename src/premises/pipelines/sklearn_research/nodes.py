@@ -12,7 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
-from premises.draws import draw
+from premises.draws import add_draws
 from premises.errors import ModelInputError
 from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS, TEST, TRAIN
 from premises.frames import collect_to_pandas
@@ -39,7 +39,7 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
     """
     frame = nw.from_native(model_input).lazy()
     if parameters.research_rows is not None:
-        drawn = frame.with_columns(research_draw=draw(nw.col("premises_id"), step=4))
+        drawn = add_draws(frame, "premises_id", research_draw=4)
         frame = drawn.sort("research_draw", "premises_id").head(parameters.research_rows).drop("research_draw")
     rows = collect_to_pandas(frame).sort_values("premises_id", ignore_index=True)
     if missing := rows.columns[rows.isna().any()].tolist():

@@ -10,7 +10,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
-from premises.draws import draw
+from premises.draws import add_draws
 from premises.errors import ParityError
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.predictions import KEYS, TEST, TRAIN
@@ -33,7 +33,7 @@ def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
         The features of the `VERIFICATION_ROWS` test premises with the smallest draw from their id.
     """
     frame = nw.from_native(model_input).lazy().filter(nw.col("split") == TEST)
-    drawn = frame.with_columns(verification_draw=draw(nw.col("premises_id"), step=5))
+    drawn = add_draws(frame, "premises_id", verification_draw=5)
     first = drawn.sort("verification_draw", "premises_id")  # ids beyond the generator's range may draw alike
     return collect_to_pandas(first.head(VERIFICATION_ROWS).drop("verification_draw", *KEYS))
 
