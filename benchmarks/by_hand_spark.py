@@ -30,7 +30,7 @@ import pandas as pd
 import yaml
 from by_hand import BLUE, FOLDS, GRID_METRES, KEYS, MAJORITY_PER_MINORITY, MODULUS, MULTIPLIER, SEED, TEST_PERCENT
 from jinja2 import Environment
-from pyspark.ml import Pipeline
+from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import DecisionTreeClassifier
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
@@ -56,7 +56,8 @@ from premises.spark.tree import to_mllib, to_sql
 SETTINGS = Path(__file__).parent.parent / "conf" / "prod" / "spark.yml"
 MODELS = ("handed_over", "mllib")
 MAX_BINS = 4096
-SQL_NODES = 200
+SQL_NODES = 400
+VERIFICATION_ROWS = 50
 INTEGER = "^-?[0-9]{1,18}$"
 DECIMAL = r"^-?[0-9]{1,12}(\.[0-9]{1,15})?$"
 DAY = "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
@@ -263,6 +264,25 @@ def score_with(model, rows):
     """Give each row the probability of being active; nothing else that MLlib can give."""
     model.stages[-1].setPredictionCol("").setRawPredictionCol("")
     return model.transform(rows).withColumn("probability", vector_to_array("probability")[1])
+
+
+def save_and_load(spark, models, rows, folder):
+    """Save each model with a few rows and what it gives for them; give what comes back, held to the rows."""
+    test = rows[rows["split"] == "test"]
+    drawn = test["premises_id"] % MODULUS * pow(MULTIPLIER, 5, MODULUS) % MODULUS
+    held_to = test.loc[drawn.nsmallest(VERIFICATION_ROWS).index].drop(columns=KEYS)
+    frame = spark.createDataFrame(held_to)
+    loaded = {}
+    for name, model in models.items():
+        path = folder / f"{name}_model"
+        expected = [row["probability"] for row in score_with(model, frame).select("probability").collect()]
+        model.write().overwrite().save(str(path / "model"))
+        write_json({"probability": expected, "rows": held_to.to_dict("list")}, path / "verification.json")
+        loaded[name] = PipelineModel.load(str(path / "model"))
+        if [row["probability"] for row in score_with(loaded[name], frame).select("probability").collect()] != expected:
+            msg = f"{path} does not give what it gave when it was saved."
+            raise ValueError(msg)
+    return loaded
 
 
 def count_predictions(predictions, features):
@@ -487,9 +507,8 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("train MLlib's tree"):
         train = model_input.where(F.col("split") == "train")
         models["mllib"] = train_mllib(train, list(tree.feature_names_in_), search[0])
-    with step("save both models"):
-        for name, model in models.items():
-            model.write().overwrite().save(str(folder / f"{name}_model"))
+    with step("save both models, load them, hold them to their rows"):
+        models = save_and_load(spark, models, rows, folder)
     with step("predict"):
         predictions = {"research": write(spark.createDataFrame(research), "research_predictions")}
         for name, model in models.items():

@@ -277,8 +277,8 @@ def count_rows(premises: IntoFrame, model_input: IntoFrame) -> dict[str, int]:
         test_active=_count(in_test & is_active),
         test_inactive=_count(in_test & ~is_active),
     )
-    rows = [counted.lazy().collect().rows(named=True)[0] for counted in (of_premises, of_model_input)]
-    return {name: int(count) for row in rows for name, count in row.items()}
+    (counts,) = of_premises.lazy().join(of_model_input.lazy(), how="cross").collect().rows(named=True)
+    return {name: int(count) for name, count in counts.items()}
 
 
 def _read_by(pattern: str) -> list[str]:
