@@ -23,3 +23,7 @@ class HandOverError(PremisesError):
 
 class ParityError(PremisesError):
     """A model in production that is too far from the research model."""
+
+
+class H2OError(PremisesError):
+    """An H2O that does not start, does not train, or is not the one that Spark needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +16,7 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
+from premises.spark.h2o import check_version, is_installed
 from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
@@ -25,12 +27,19 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
+logger = logging.getLogger(__name__)
+
 RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
 """Names that --params may set beside the blocks of parameters: conf takes them by `${runtime_params:…}`."""
 
 PARAMETER = "params:"
 
-SPARK_DATASETS = ("spark.", "premises.datasets.spark_table_dataset.", "premises.datasets.mllib_model_dataset.")
+SPARK_DATASETS = (
+    "spark.",
+    "premises.datasets.spark_table_dataset.",
+    "premises.datasets.mllib_model_dataset.",
+    "premises.datasets.mojo_model_dataset.",
+)
 """How the types of the datasets begin that need a running Spark."""
 
 HOW_TO_GET = {
@@ -88,9 +97,12 @@ class RunHooks:
                 (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
             DatasetError: If a dataset that the run starts from is missing or an empty file.
             SparkError: If the run needs Spark and it does not start.
+            H2OError: If the run trains H2O's tree, and what is installed was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
+        if "mllib_model" in pipeline.all_outputs():
+            self._check_h2o()
         used = pipeline.datasets() & self._conf_catalog.keys()
         if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
             start_spark()
@@ -146,6 +158,13 @@ class RunHooks:
             node: Whose output has been saved.
         """
         self._seconds[node.name] = perf_counter() - self._began
+
+    @staticmethod
+    def _check_h2o() -> None:
+        if is_installed():
+            check_version()
+        else:
+            logger.info("H2O is not installed, so its tree is left out: `pip install premises[h2o]` adds it.")
 
     def _check_input(self, name: str, catalog: CatalogProtocol[Any, Any]) -> None:
         path = self._conf_catalog[name].get("filepath", "")

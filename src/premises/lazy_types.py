@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkDataFrame
     from sklearn.tree import DecisionTreeClassifier
 
-    from premises.datasets.mllib_model_dataset import VerifiedModel
+    from premises.datasets.verified_model_dataset import VerifiedModel
 else:
     DataFrame = DecisionTreeClassifier = Figure = RecordBatchReader = SparkDataFrame = VerifiedModel = Any
 

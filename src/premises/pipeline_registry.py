@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from premises.pipelines import data_engineering, sample_census, sklearn_research, spark_production
+from premises.spark.h2o import is_installed
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -11,12 +12,13 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns:
         The pipelines by name. `__default__` is the whole graph from the census on; what a plain `kedro run` takes of
         it is said by `conf/<env>/run.yml`. `scoring` is the part that needs no training: the last release scores
-        whatever census is there. `sample_census` stands outside: it makes a census to try things on.
+        whatever census is there. `sample_census` stands outside: it makes a census to try things on. H2O's tree is in
+        it where the extra h2o is installed.
     """
     story = {
         "data_engineering": data_engineering.create_pipeline(),
         "sklearn_research": sklearn_research.create_pipeline(),
-        "spark_production": spark_production.create_pipeline(),
+        "spark_production": spark_production.create_pipeline(with_h2o=is_installed()),
     }
     features = story["data_engineering"].only_nodes("clean_premises", "build_premises_features")
     return {

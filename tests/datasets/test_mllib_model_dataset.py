@@ -14,13 +14,9 @@ from kedro.io.core import DatasetError, Version, VersionNotFoundError
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import PROJECT, fresh_environment
-from premises.datasets.mllib_model_dataset import (
-    VERIFICATION_FILE,
-    MLlibModelDataset,
-    VerifiedModel,
-    predict_verification,
-)
-from premises.spark.mllib import make_estimator
+from premises.datasets.mllib_model_dataset import MLlibModelDataset
+from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
+from premises.spark.estimators import make_mllib_tree
 from premises.spark.tree import to_mllib
 
 PREVIEW = """
@@ -88,7 +84,7 @@ def test_a_model_that_mllib_has_trained_comes_back_too(spark, tmp_path) -> None:
     features = rows()
     train = spark.createDataFrame(features.assign(label=(features["x_metres"] > 0.1).astype(float)))
     found = {"max_depth": 3, "min_samples_leaf": 5, "criterion": "log_loss"}
-    model = make_estimator(list(features), found, max_bins=32, seed=1).fit(train)
+    model = make_mllib_tree(list(features), found, max_bins=32, seed=1).fit(train)
     held_to = features.head(10).assign(probability=predict_verification(model, features.head(10)))
     MLlibModelDataset(filepath=str(tmp_path / "model")).save(VerifiedModel(model, held_to))
     loaded = MLlibModelDataset(filepath=str(tmp_path / "model")).load()

@@ -213,6 +213,7 @@ def parameters(tolerance: Tolerance) -> SparkProductionParameters:
         sql_nodes=200,
         max_bins=32,
         seed=1,
+        h2o={"bins": 100, "histogram": "AUTO", "unknown_as_missing": True, "attempts": 1},
         tolerances={"handed_over": EXACT, "mllib": tolerance},
     )
 
@@ -226,7 +227,8 @@ def measure(research, handed_over, mllib, districts, tolerance: Tolerance = EXAC
             (research, handed_over, mllib, districts), (PREDICTIONS, PREDICTIONS, PREDICTIONS, FEATURES), strict=True
         )
     ]
-    return measure_parity(*frames, parameters(tolerance))
+    research, handed_over, mllib, districts = frames
+    return measure_parity(research, districts, parameters(tolerance), handed_over=handed_over, mllib=mllib)
 
 
 def test_every_figure_out_of_tolerance_is_a_failure_with_its_limit() -> None:

@@ -264,7 +264,8 @@ def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
 @pytest.fixture(scope="module")
 def handed_over_location(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, str]:
     """A tree on three features, and where its MLlib form is saved with rows that it is held to."""
-    from premises.datasets.mllib_model_dataset import MLlibModelDataset, VerifiedModel
+    from premises.datasets.mllib_model_dataset import MLlibModelDataset
+    from premises.datasets.verified_model_dataset import VerifiedModel
 
     rows, _ = noise(200, ("district_id", "barri_id", "x_metres"))
     tree = fitted(rows, rows["x_metres"] > 0.1, max_depth=3)

@@ -1,146 +1,32 @@
-"""An MLlib model that proves at each load that it still predicts what it did when it was saved."""
+"""A pipeline of MLlib as a dataset."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsspec.core import url_to_fs
-from kedro.io.core import DatasetError
-from kedro_datasets._typing import JSONPreview
-from kedro_datasets.spark import SparkDatasetV2
-from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
+from premises.datasets.verified_model_dataset import VerifiedModelDataset
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-    from pandas import DataFrame
     from pyspark.ml import PipelineModel
 
-VERIFICATION_FILE = "verification.json"
 
+class MLlibModelDataset(VerifiedModelDataset):
+    """Saves and loads a `VerifiedModel` whose model is a pipeline of MLlib with a tree at its end."""
 
-@dataclass(frozen=True)
-class VerifiedModel:
-    """A model, and rows whose predictions are known.
+    def _write_model(self, model: PipelineModel, path: str) -> None:
+        model.write().overwrite().save(path)
 
-    Attributes:
-        model: Takes feature columns, gives `probability` (a vector: not active, active).
-        verification: The feature columns as float32, and `probability` of active as float64: a few rows.
-        location: Where it was loaded from.
-    """
-
-    model: PipelineModel
-    verification: DataFrame
-    location: str | None = None
-
-
-def predict_verification(model: PipelineModel, features: DataFrame) -> list[float]:
-    """Predict a few rows.
-
-    Args:
-        model: The model.
-        features: Its feature columns.
-
-    Returns:
-        The probability of active of each row, in order.
-    """
-    from pyspark.ml.functions import vector_to_array
-    from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
-
-    from premises.spark.session import start_spark
-
-    frame = start_spark().createDataFrame(features.reset_index(drop=True).reset_index(names="row"))
-    scored = model.transform(frame).select("row", vector_to_array(F.col("probability"))[1].alias("probability"))
-    return [row["probability"] for row in sorted(scored.collect(), key=lambda row: row["row"])]
-
-
-class MLlibModelDataset(SparkDatasetV2):  # type: ignore[misc]
-    """Saves and loads a `VerifiedModel` anywhere that Spark writes to; kedro-datasets' Spark dataset finds the path.
-
-    The folder holds the model as MLlib writes it, and `verification.json`, which is written last: without it the model
-    does not exist.
-    """
-
-    _loaded: tuple[str, VerifiedModel] | None = None
-
-    def _save(self, data: VerifiedModel) -> None:
-        """Save a model; an earlier one in its place is replaced."""
-        path = str(self._get_save_path())
-        fs, root = self._filesystem(path)
-        if fs.exists(f"{root}/{VERIFICATION_FILE}"):
-            fs.rm(f"{root}/{VERIFICATION_FILE}")
-        data.model.write().overwrite().save(f"{to_spark_path(self._protocol, path)}/model")
-        tree: Any = data.model.stages[-1]
-        content = {
-            "model": {"class": type(tree).__name__, "nodes": tree.numNodes, "depth": tree.depth},
-            "verification": {
-                name: [float(value) for value in data.verification[name]] for name in data.verification.columns
-            },
-        }
-        with fs.open(f"{root}/{VERIFICATION_FILE}", "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-        self._loaded = None
-
-    def _load(self) -> VerifiedModel:
-        """Load the model, and hold it to its verification rows; once, however many nodes of a run take it.
-
-        Raises:
-            DatasetError: If there is no whole model, or it gives another probability for one of the rows.
-        """
-        import pandas as pd
+    def _read_model(self, path: str) -> PipelineModel:
         from pyspark.ml import PipelineModel
         from pyspark.ml.util import JavaMLReader
 
-        from premises.spark.session import start_spark
-
-        path = str(self._get_load_path())
-        if self._loaded is not None and self._loaded[0] == path:
-            return self._loaded[1]
-        if not self._exists():
-            msg = f"{path} holds no whole model: {VERIFICATION_FILE}, which is written last, is missing. Train again."
-            raise DatasetError(msg)
-        start_spark()
-        rows = pd.DataFrame(self._read(path)["verification"])
-        features = rows.drop(columns="probability").astype("float32")
-        spark_path = to_spark_path(self._protocol, path)
         # PipelineModel.load would start Python on an executor, to find out that no stage is written in Python.
         reader: Any = JavaMLReader(PipelineModel)  # type: ignore[arg-type]  # pyspark's hints know no pipeline as Java's
-        model: PipelineModel = reader.load(f"{spark_path}/model")
-        for row, (expected, given) in enumerate(
-            zip(rows["probability"], predict_verification(model, features), strict=True)
-        ):
-            if given != expected:
-                msg = (
-                    f"{path}: for verification row {row}, {features.iloc[row].to_dict()}, the model gives {given!r} "
-                    f"and has to give {expected!r}. It is not the model that was saved: take another version."
-                )
-                raise DatasetError(msg)
-        self._loaded = path, VerifiedModel(model, rows, spark_path)
-        return self._loaded[1]
+        model: PipelineModel = reader.load(path)
+        tree: Any = model.stages[-1]
+        tree.setPredictionCol("").setRawPredictionCol("")  # nobody reads them, and they would cost more than scoring
+        return model
 
-    def _exists(self) -> bool:
-        fs, root = self._filesystem(str(self._get_load_path()))
-        return bool(fs.exists(f"{root}/{VERIFICATION_FILE}"))
-
-    def preview(self) -> JSONPreview:
-        """Describe the model for kedro-viz; starts no Spark.
-
-        Returns:
-            Its class, number of nodes and depth.
-        """
-        return JSONPreview(json.dumps(self._read(str(self._get_load_path()))["model"]))
-
-    def _read(self, path: str) -> dict[str, Any]:
-        fs, root = self._filesystem(path)
-        with fs.open(f"{root}/{VERIFICATION_FILE}", encoding="utf-8") as file:
-            content: dict[str, Any] = json.load(file)
-        return content
-
-    def _filesystem(self, path: str) -> tuple[AbstractFileSystem, str]:
-        fs, root = url_to_fs(to_spark_path(self._protocol, path), **self._credentials)
-        return fs, root
-
-    def _release(self) -> None:
-        self._loaded = None
-        super()._release()
+    def _describe_model(self, model: PipelineModel) -> dict[str, Any]:
+        tree: Any = model.stages[-1]
+        return {"class": type(tree).__name__, "nodes": tree.numNodes, "depth": tree.depth}

@@ -9,7 +9,7 @@ from typing import Any
 from premises.evaluation.report import render_page
 from premises.evaluation.words import describe_origin
 
-TITLES = {"handed_over": "handed over", "mllib": "MLlib"}
+TITLES = {"handed_over": "handed over", "mllib": "MLlib", "h2o": "H2O"}
 
 
 def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:

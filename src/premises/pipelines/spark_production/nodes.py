@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.draws import add_draws
-from premises.errors import ParityError
+from premises.errors import H2OError, ParityError
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.predictions import KEYS, TEST, TRAIN
 from premises.frames import collect_to_pandas
@@ -51,7 +51,7 @@ def hand_over(research_tree: DecisionTreeClassifier, verification_rows: DataFram
     Raises:
         HandOverError: If the tree can't be carried over exactly.
     """
-    from premises.datasets.mllib_model_dataset import VerifiedModel as Verified
+    from premises.datasets.verified_model_dataset import VerifiedModel as Verified
     from premises.spark.session import start_spark
     from premises.spark.tree import to_mllib, to_sql
 
@@ -77,17 +77,50 @@ def train_mllib(
     Returns:
         The model, held to what it predicts for the rows now.
     """
-    from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
+    from premises.spark.estimators import make_mllib_tree
 
-    from premises.datasets.mllib_model_dataset import VerifiedModel as Verified
-    from premises.datasets.mllib_model_dataset import predict_verification
-    from premises.spark.mllib import LABEL_COLUMN, make_estimator
+    rows = _label_training_rows(model_input, "double")
+    features = list(verification_rows.columns)
+    return _verify(
+        make_mllib_tree(features, research_search[0], parameters.max_bins, parameters.seed).fit(rows), verification_rows
+    )
 
-    features = [name for name in model_input.columns if name not in KEYS]
-    train = model_input.where(F.col("split") == TRAIN).withColumn(LABEL_COLUMN, F.col("is_active").cast("double"))
-    model = make_estimator(features, research_search[0], parameters.max_bins, parameters.seed).fit(train)
-    probability = predict_verification(model, verification_rows)
-    return Verified(model, verification_rows.assign(probability=probability))
+
+def train_h2o(
+    model_input: SparkDataFrame,
+    research_search: list[dict[str, Any]],
+    verification_rows: DataFrame,
+    parameters: SparkProductionParameters,
+) -> VerifiedModel:
+    """Train H2O's decision tree on the same rows, with the hyperparameters that research has found.
+
+    Args:
+        model_input: `premises_id`, `split`, `fold`, `is_active` and the features.
+        research_search: A record for each candidate of the research, the best first.
+        verification_rows: A few rows of features.
+        parameters: `h2o` and `seed`.
+
+    Returns:
+        The model as a MOJO, held to what it predicts for the rows now.
+
+    Raises:
+        H2OError: If H2O does not start or does not train.
+    """
+    from premises.spark.estimators import make_h2o_tree
+    from premises.spark.h2o import train_in_h2o
+
+    def make_estimator() -> Any:
+        return make_h2o_tree(
+            list(verification_rows.columns),
+            research_search[0],
+            parameters.h2o.bins,
+            parameters.h2o.histogram,
+            parameters.seed,
+            unknown_as_missing=parameters.h2o.unknown_as_missing,
+        )
+
+    rows = _label_training_rows(model_input, "string")
+    return _verify(train_in_h2o(make_estimator, rows, parameters.h2o.attempts), verification_rows)
 
 
 def predict_on_spark(
@@ -103,11 +136,11 @@ def predict_on_spark(
     Returns:
         The predictions table: `premises_id`, `split`, `is_active`, `probability` (of being active), `prediction`.
     """
-    from pyspark.ml.functions import vector_to_array
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
-    scored = model.model.transform(model_input).withColumn("probability", vector_to_array(F.col("probability"))[1])
-    return scored.select(
+    from premises.spark.models import add_probability
+
+    return add_probability(model.model, model_input).select(
         "premises_id",
         "split",
         "is_active",
@@ -116,37 +149,34 @@ def predict_on_spark(
     )
 
 
-def measure_parity(  # noqa: PLR0913, PLR0917 - every model that is compared
+def measure_parity(
     research_predictions: IntoFrame,
-    handed_over_predictions: IntoFrame,
-    mllib_predictions: IntoFrame,
     premises_features: IntoFrame,
     parameters: SparkProductionParameters,
     research_rows: int | None = None,
+    **predictions: IntoFrame,
 ) -> dict[str, dict[str, Any]]:
     """Compare each model in production with research, and hold it to its tolerances.
 
     Args:
         research_predictions: The predictions table of research.
-        handed_over_predictions: That of the tree that was handed over.
-        mllib_predictions: That of MLlib's tree.
         premises_features: `premises_id` and `district_id`.
         parameters: `tolerances`.
         research_rows: How many rows research took at most; the models are compared on those. None: it took all.
+        predictions: The predictions table of each model in production, by its name.
 
     Returns:
         For each model what `compare_predictions` gives, its tolerances, and `failures`: a sentence for each that is
         broken.
     """
-    candidates = {"handed_over": handed_over_predictions, "mllib": mllib_predictions}
     if research_rows is not None:
         taken = nw.from_native(research_predictions).lazy().select("premises_id")
-        candidates = {
-            name: nw.from_native(predictions).lazy().join(taken, on="premises_id", how="semi").to_native()
-            for name, predictions in candidates.items()
+        predictions = {
+            name: nw.from_native(one).lazy().join(taken, on="premises_id", how="semi").to_native()
+            for name, one in predictions.items()
         }
     parity = {}
-    for name, compared in compare_predictions(research_predictions, candidates, premises_features).items():
+    for name, compared in compare_predictions(research_predictions, predictions, premises_features).items():
         tolerance = parameters.tolerances[name]  # type: ignore[index]
         parity[name] = {
             **compared,
@@ -171,30 +201,24 @@ def _list_failures(compared: dict[str, Any], tolerance: Tolerance) -> list[str]:
 def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it rests on
     parity: dict[str, dict[str, Any]],
     parity_report: str,  # noqa: ARG001 - the report is there before a run fails for what it says
-    handed_over_model: VerifiedModel,
-    mllib_model: VerifiedModel,
     research_tree_sql: str,
-    handed_over_metrics: dict[str, Any],
-    mllib_metrics: dict[str, Any],
     model_input: SparkDataFrame,
     row_counts: dict[str, int],
     all_parameters: dict[str, Any],
     parameters: SparkProductionParameters,
+    **models_and_metrics: Any,
 ) -> dict[str, Any]:
     """Make the manifest of a release, if every model is within its tolerances.
 
     Args:
         parity: What `measure_parity` gives.
         parity_report: The page that shows it.
-        handed_over_model: The tree that was handed over.
-        mllib_model: MLlib's tree.
         research_tree_sql: The tree that was handed over, as an SQL expression.
-        handed_over_metrics: Metrics of the tree that was handed over.
-        mllib_metrics: Metrics of MLlib's tree.
         model_input: What the models were trained on.
         row_counts: The rows on their way there.
         all_parameters: The parameters of all pipelines.
         parameters: `released_model`, `sql_nodes` and `threshold`.
+        models_and_metrics: `<name>_model` and `<name>_metrics` of each model in production.
 
     Returns:
         The manifest: `model` (name, form, location or SQL), `data` (rows and digest of `model_input`, row counts),
@@ -202,26 +226,33 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
 
     Raises:
         ParityError: If a model is out of tolerance; nothing is released then.
+        H2OError: If H2O's tree is to be released, and H2O is not installed.
     """
     if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
         msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
         raise ParityError(msg)
     name = parameters.released_model
-    model = {"handed_over": handed_over_model, "mllib": mllib_model}[name]
-    tree: Any = model.model.stages[-1]
-    as_sql = name == "handed_over" and tree.numNodes <= parameters.sql_nodes
+    if name not in parity:
+        msg = (
+            f"spark_production.released_model is {name}, and H2O is not installed. Install premises with its extra h2o."
+        )
+        raise H2OError(msg)
+    model = models_and_metrics[f"{name}_model"]
+    form = {"handed_over": "mllib", "mllib": "mllib", "h2o": "mojo"}[name]
+    if name == "handed_over" and model.model.stages[-1].numNodes <= parameters.sql_nodes:
+        form = "sql"
     return {
         "model": {
             "name": name,
-            "form": "sql" if as_sql else "mllib",
+            "form": form,
             "location": model.location,
-            "sql": research_tree_sql if as_sql else None,
+            "sql": research_tree_sql if form == "sql" else None,
             "threshold": parameters.threshold,
         },
         "data": {**_digest(model_input), "row_counts": row_counts},
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
         "code": {"git_commit": _git_commit(), "versions": {library: version(library) for library in LIBRARIES}},
-        "metrics": {"handed_over": handed_over_metrics, "mllib": mllib_metrics}[name],
+        "metrics": models_and_metrics[f"{name}_metrics"],
         "parity": {
             key: value for key, value in parity[name].items() if key not in ("by_district", "by_leaf", "failures")
         },
@@ -243,7 +274,7 @@ def score_premises(release: dict[str, Any], premises_features: SparkDataFrame) -
     from pyspark.sql import functions as F  # noqa: N812
 
     model = release["model"]
-    score = _score_with_sql if model["form"] == "sql" else _score_with_mllib
+    score = _score_with_sql if model["form"] == "sql" else _score_with_model
     return score(model, premises_features).select(
         "premises_id",
         F.col("district_id").cast("int").alias("district_id"),
@@ -302,17 +333,30 @@ def _score_with_sql(model: dict[str, Any], premises_features: SparkDataFrame) ->
     return premises_features.withColumn("probability", F.coalesce(F.expr(model["sql"]), missing))
 
 
-def _score_with_mllib(model: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
-    from pyspark.ml.functions import vector_to_array
+def _score_with_model(model: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
+    from premises.datasets.mllib_model_dataset import MLlibModelDataset
+    from premises.datasets.mojo_model_dataset import MojoModelDataset
+    from premises.spark.models import add_probability
+
+    dataset = {"mllib": MLlibModelDataset, "mojo": MojoModelDataset}[model["form"]]
+    return add_probability(dataset(filepath=model["location"]).load().model, premises_features)
+
+
+def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:
+    """Take the training split, with the label in the type that a trainer wants."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    from premises.datasets.mllib_model_dataset import MLlibModelDataset
+    from premises.spark.estimators import LABEL_COLUMN
 
-    verified: VerifiedModel = MLlibModelDataset(filepath=model["location"]).load()
-    tree: Any = verified.model.stages[-1]
-    tree.setPredictionCol("").setRawPredictionCol("")  # three vectors for each row would cost more than the scoring
-    scored = verified.model.transform(premises_features)
-    return scored.withColumn("probability", vector_to_array(F.col("probability"))[1])
+    return model_input.where(F.col("split") == TRAIN).withColumn(LABEL_COLUMN, F.col("is_active").cast(kind))
+
+
+def _verify(model: Any, verification_rows: DataFrame) -> VerifiedModel:
+    """Hold a model to what it predicts for the rows now."""
+    from premises.datasets.verified_model_dataset import VerifiedModel as Verified
+    from premises.datasets.verified_model_dataset import predict_verification
+
+    return Verified(model, verification_rows.assign(probability=predict_verification(model, verification_rows)))
 
 
 def _digest(frame: SparkDataFrame) -> dict[str, Any]:

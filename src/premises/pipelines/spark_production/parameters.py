@@ -29,6 +29,26 @@ class Tolerance(BaseModel):
     psi: NonNegativeFloat
 
 
+class H2OParameters(BaseModel):
+    """How H2O's tree is trained.
+
+    Attributes:
+        bins: H2O's `nbins` and `nbinsTopLevel`: candidate splits of a feature in each node; more are closer to
+            research, and take more memory.
+        histogram: H2O's `histogramType`: where the candidates lie.
+        unknown_as_missing: Whether a level of a category that the model has not seen scores as a missing value; it is
+            an error otherwise.
+        attempts: How often H2O is started, at most, when it loses an executor.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bins: int = Field(ge=2)
+    histogram: Literal["AUTO", "UniformAdaptive", "UniformRobust", "QuantilesGlobal", "Random", "RoundRobin"]
+    unknown_as_missing: bool
+    attempts: PositiveInt
+
+
 class SparkProductionParameters(Parameters):
     """Parameters of `spark_production`.
 
@@ -37,13 +57,15 @@ class SparkProductionParameters(Parameters):
         threshold: Premises with a probability above it are predicted to be active; as in research.
         sql_nodes: A handed-over tree of at most so many nodes scores as an SQL expression, a larger one as MLlib's.
         max_bins: MLlib's `maxBins`: candidate splits of a feature; more are closer to research and slower.
-        seed: MLlib's seed.
+        seed: MLlib's seed, and H2O's.
+        h2o: How H2O's tree is trained, where H2O is installed.
         tolerances: For each model, how far from research it may be.
     """
 
-    released_model: Literal["handed_over", "mllib"]
+    released_model: Literal["handed_over", "mllib", "h2o"]
     threshold: float = Field(gt=0, lt=1)
     sql_nodes: PositiveInt
     max_bins: int = Field(ge=2)
     seed: int
-    tolerances: dict[Literal["handed_over", "mllib"], Tolerance]
+    h2o: H2OParameters
+    tolerances: dict[Literal["handed_over", "mllib", "h2o"], Tolerance]

@@ -13,15 +13,22 @@ from .nodes import (
     publish_release,
     score_premises,
     summarise_scores,
+    train_h2o,
     train_mllib,
 )
 
 PARAMETERS = "params:spark_production"
 
 
-def create_pipeline() -> Pipeline:
-    """Make the pipeline: `research_tree` and `model_input` to models on Spark, `parity`, `release` and the scores."""
-    models = Pipeline(
+def create_pipeline(*, with_h2o: bool) -> Pipeline:
+    """Make the pipeline: `research_tree` and `model_input` to models on Spark, `parity`, `release` and the scores.
+
+    Args:
+        with_h2o: Whether H2O's tree is one of the models; H2O has to be installed then.
+    """
+    models = ["handed_over", "mllib", *(["h2o"] if with_h2o else [])]
+    trained_anew = {"mllib": train_mllib, "h2o": train_h2o}
+    training = Pipeline(
         [
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
             Node(
@@ -31,12 +38,16 @@ def create_pipeline() -> Pipeline:
                 name="hand_over",
                 tags="handed_over",
             ),
-            Node(
-                train_mllib,
-                ["model_input", "research_search", "verification_rows", PARAMETERS],
-                "mllib_model",
-                name="train_mllib",
-                tags="mllib",
+            *(
+                Node(
+                    trained_anew[model],
+                    ["model_input", "research_search", "verification_rows", PARAMETERS],
+                    f"{model}_model",
+                    name=f"train_{model}",
+                    tags=model,
+                )
+                for model in models
+                if model in trained_anew
             ),
         ]
     )
@@ -44,14 +55,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 measure_parity,
-                [
-                    "research_predictions",
-                    "handed_over_predictions",
-                    "mllib_predictions",
-                    "premises_features",
-                    PARAMETERS,
-                    "params:sklearn_research.research_rows",
-                ],
+                {
+                    "research_predictions": "research_predictions",
+                    "premises_features": "premises_features",
+                    "parameters": PARAMETERS,
+                    "research_rows": "params:sklearn_research.research_rows",
+                    **{model: f"{model}_predictions" for model in models},
+                },
                 "parity",
                 name="measure_parity",
             ),
@@ -59,25 +69,22 @@ def create_pipeline() -> Pipeline:
             Node(render_parity_page, ["parity", "row_counts"], "parity_report", name="render_parity_page"),
             Node(
                 publish_release,
-                [
-                    "parity",
-                    "parity_report",
-                    "handed_over_model",
-                    "mllib_model",
-                    "research_tree_sql",
-                    "handed_over_metrics",
-                    "mllib_metrics",
-                    "model_input",
-                    "row_counts",
-                    "parameters",
-                    PARAMETERS,
-                ],
+                {
+                    "parity": "parity",
+                    "parity_report": "parity_report",
+                    "research_tree_sql": "research_tree_sql",
+                    "model_input": "model_input",
+                    "row_counts": "row_counts",
+                    "all_parameters": "parameters",
+                    "parameters": PARAMETERS,
+                    **{f"{model}_{part}": f"{model}_{part}" for model in models for part in ("model", "metrics")},
+                },
                 "release",
                 name="publish_release",
             ),
         ]
     )
-    return models + _evaluate("handed_over") + _evaluate("mllib") + release + create_scoring_pipeline()
+    return sum(map(_evaluate, models), training) + release + create_scoring_pipeline()
 
 
 def create_scoring_pipeline() -> Pipeline:

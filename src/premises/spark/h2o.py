@@ -1,0 +1,276 @@
+"""H2O inside Spark: started for a training, closed to strangers, stopped after it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+import warnings
+from contextlib import ExitStack, contextmanager
+from hashlib import md5
+from importlib.metadata import distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from premises.errors import H2OError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyspark.sql import DataFrame, SparkSession
+
+logger = logging.getLogger(__name__)
+
+USER = "premises"
+
+PORTS = range(54_300, 60_000, 100)
+"""Where H2O listens: each run takes a hundred ports of its own on this machine, two of them for each node of H2O."""
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether Spark has lost an executor; H2O itself would wait for it for ever."""
+
+LONGEST_CAUSE = 400
+
+STOP_SECONDS = 60.0
+"""How long executors may take to be replaced, and a training that was given up to end."""
+
+
+def is_installed() -> bool:
+    """Say whether the extra with H2O is installed."""
+    return find_spec("sparkling_water") is not None
+
+
+def check_version() -> None:
+    """Refuse a Sparkling Water that was made for another Spark.
+
+    Raises:
+        H2OError: If it was, with the package to install.
+    """
+    wanted = f"h2o-pysparkling-{'-'.join(version('pyspark').split('.')[:2])}"
+    names = {one.metadata["Name"].lower().replace("_", "-").replace(".", "-") for one in distributions()}
+    found = sorted(name for name in names if name.startswith("h2o-pysparkling-"))
+    if found != [wanted]:
+        msg = (
+            f"pyspark is {version('pyspark')}, and {', '.join(found)} is installed, which is made for another Spark. "
+            f"Install {wanted} in its place, or uninstall it to run without H2O's tree."
+        )
+        raise H2OError(msg)
+
+
+def train_in_h2o(make_estimator: Callable[[], Any], rows: DataFrame, attempts: int) -> Any:
+    """Start H2O, train a model, and stop H2O, whatever has happened.
+
+    H2O dies with any of its executors; it is then started anew. It can't be started twice in one JVM: on a cluster the
+    executors are replaced when it is stopped. In local mode the one JVM is the driver's as well, so there H2O stays
+    until the process ends, and a later training in the same process uses it again.
+
+    Args:
+        make_estimator: Makes the estimator, once H2O is there.
+        rows: What it is trained on.
+        attempts: How often to start, at most.
+
+    Returns:
+        The model as a MOJO, which scores without H2O.
+
+    Raises:
+        H2OError: If H2O does not start or does not train, or has lost an executor in each attempt.
+    """
+    for attempt in range(1, attempts + 1):
+        with _start_h2o(rows.sparkSession) as run:
+            outcome = run(lambda: make_estimator().fit(rows))
+        if outcome is not None:
+            return outcome
+        logger.warning("H2O has lost an executor, in attempt %d of %d.", attempt, attempts)
+    msg = (
+        f"H2O has lost an executor in each of {attempts} attempts, and no model is saved. Run again when Spark is well."
+    )
+    raise H2OError(msg)
+
+
+def read_mojo(path: str, settings: dict[str, Any]) -> Any:
+    """Read a MOJO; H2O need not run.
+
+    Args:
+        path: The file, on any file system that Spark knows.
+        settings: Arguments of pysparkling's `H2OMOJOSettings`.
+
+    Returns:
+        The model, a transformer of Spark ML.
+
+    Raises:
+        H2OError: If H2O's classes are not installed.
+    """
+    if not is_installed():
+        msg = f"{path} is a model of H2O, which is not installed. Install premises with its extra h2o."
+        raise H2OError(msg)
+    _load_classes()
+    from ai.h2o.sparkling.ml.models import H2OMOJOModel, H2OMOJOSettings
+
+    return H2OMOJOModel.createFromMojo(path, H2OMOJOSettings(**settings))
+
+
+def _load_classes() -> None:
+    """Put Sparkling Water's jar on the running Spark."""
+    from ai.h2o.sparkling.Initializer import Initializer
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+        Initializer.load_sparkling_jar()
+
+
+@contextmanager
+def _start_h2o(spark: SparkSession) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Start H2O; give a function that runs some work in it, and gives None when an executor is lost."""
+    _load_classes()
+    context: Any = spark.sparkContext
+    sparkling = context._jvm.ai.h2o.sparkling  # noqa: SLF001 - pyspark offers no other way
+    h2o = _scala_object(sparkling, "H2OContext")
+    executors = _list_executors(context)
+
+    def run(work: Callable[[], Any]) -> Any:
+        return _run_while(_quiet(context, work), lambda: executors <= _list_executors(context))
+
+    if _is_local(context) and h2o.get().isDefined():
+        yield run
+        return
+    with ExitStack() as stack:
+        conf = _configure(context, stack.enter_context(_reserve_ports()))
+        context._jvm.org.apache.spark.sql.SparkSession.setDefaultSession(spark._jsparkSession)  # noqa: SLF001
+        if not _is_local(context):
+            stack.callback(_stop_h2o, context, h2o)
+        logger.info("Starting H2O.")
+        run(lambda: h2o.getOrCreate(conf._jconf))  # noqa: SLF001
+        # The proxy of H2O's web pages listens on all interfaces, and nothing here needs it.
+        _scala_object(sparkling.backend.utils, "ProxyStarter").stopFlowProxy()
+        if _is_local(context):
+            atexit.register(stack.pop_all().close)
+        yield run
+
+
+def _configure(context: Any, base_port: int) -> Any:
+    """Make H2O's configuration: what `spark.yml` says, and a password that each request needs."""
+    from ai.h2o.sparkling.H2OConf import H2OConf
+
+    # Spark hands the file to every executor that it ever gets, so it stays until the process ends.
+    folder = Path(tempfile.mkdtemp(prefix="premises-h2o-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    password = secrets.token_hex(32)
+    login = folder / f"{folder.name}.conf"
+    login.touch(mode=0o600)
+    login.write_text(f"{USER}: MD5:{md5(password.encode(), usedforsecurity=False).hexdigest()}\n", encoding="ascii")
+    host = context.getConf().get("spark.driver.host")
+    conf = H2OConf()
+    conf.setHashLoginEnabled().setLoginConf(str(login)).setUserName(USER).setPassword(password)
+    conf.setClientIp(host).setBasePort(base_port)
+    conf.setProgressBarDisabled().setModelPrintAfterTrainingDisabled()
+    conf.setClusterTopologyListenerDisabled()  # it would leave a training waiting
+    if host == "127.0.0.1":
+        conf.setExtraProperties(f"-ip {host} -web_ip {host}")
+    if _is_local(context):
+        conf.setLogDir(str(folder / "logs")).setIcedDir(str(folder / "iced"))
+    return conf
+
+
+@contextmanager
+def _reserve_ports() -> Iterator[int]:
+    """Take a block of ports; the first of them, bound and not listened on, tells other runs here that it is taken."""
+    for first in PORTS:
+        with socket.socket() as lock:
+            try:
+                lock.bind(("127.0.0.1", first))
+            except OSError:
+                continue
+            yield first + 1
+            return
+    msg = f"No block of ports from {PORTS.start} to {PORTS.stop} is free for H2O on this machine. End other runs."
+    raise H2OError(msg)
+
+
+def _quiet(context: Any, work: Callable[[], Any]) -> Callable[[], Any]:
+    """Keep what H2O prints during some work off the console, unless `spark.yml` asks for its log."""
+    if context.getConf().get("spark.ext.h2o.log.level", "ERROR") not in {"ERROR", "FATAL"}:
+        return work
+    jvm = context._jvm  # noqa: SLF001
+
+    def quiet_work() -> Any:
+        system, console = jvm.System, _scala_object(jvm.scala, "Console")
+        out, error = system.out, system.err
+        nowhere = jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream())
+        for silence in (system.setOut, system.setErr, console.setOutDirect, console.setErrDirect):
+            silence(nowhere)  # Scala's console is that of this thread alone
+        try:
+            return work()
+        finally:
+            system.setOut(out)
+            system.setErr(error)
+
+    return quiet_work
+
+
+def _run_while(work: Callable[[], Any], is_well: Callable[[], bool]) -> Any:
+    """Run some work; give up and give None when all is no longer well."""
+    from py4j.protocol import Py4JError
+
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except Py4JError as error:
+            outcome.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(LOOK_SECONDS)
+        if not is_well():
+            return None
+    if isinstance(outcome[0], Py4JError):
+        msg = f"H2O: {_root_cause(outcome[0])}"
+        raise H2OError(msg) from outcome[0]
+    return outcome[0]
+
+
+def _stop_h2o(context: Any, h2o: Any) -> None:
+    """End H2O with its executors; Spark gets new ones. What waits for H2O in another thread then ends with an error."""
+    running = h2o.get()
+    if running.isDefined():
+        # Scala's own name of the method that leaves Spark and the JVM alone, as pysparkling calls it.
+        getattr(running.get(), "ai$h2o$sparkling$H2OContext$$stop")(False, False, False)  # noqa: FBT003
+    old = _list_executors(context)
+    scheduler = context._jsc.sc()  # noqa: SLF001
+    scheduler.schedulerBackend().killExecutors(scheduler.getExecutorIds(), False, False, True)  # noqa: FBT003 - replace
+    until = time.monotonic() + STOP_SECONDS
+    while (old & (now := _list_executors(context)) or len(now) < len(old)) and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+
+
+def _list_executors(context: Any) -> set[str]:
+    """Give the ids of the executors; there are none in local mode."""
+    if _is_local(context):
+        return set()
+    ids = context._jsc.sc().getExecutorIds()  # noqa: SLF001
+    return {ids.apply(place) for place in range(ids.size())}
+
+
+def _is_local(context: Any) -> bool:
+    return bool(context.master.startswith("local"))
+
+
+def _scala_object(package: Any, name: str) -> Any:
+    return getattr(getattr(package, f"{name}$"), "MODULE$")
+
+
+def _root_cause(error: Any) -> str:
+    """Give the message at the bottom of a Java exception, in one line that is not too long."""
+    cause = getattr(error, "java_exception", None)
+    while cause is not None and cause.getCause() is not None:
+        cause = cause.getCause()
+    words = " ".join(str(cause.getMessage() if cause is not None else error).split())
+    return words if len(words) < LONGEST_CAUSE else f"{words[:LONGEST_CAUSE]}…"
