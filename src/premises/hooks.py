@@ -104,10 +104,15 @@ class RunHooks:
         if "mllib_model" in pipeline.all_outputs():
             self._check_h2o()
         used = pipeline.datasets() & self._conf_catalog.keys()
+        inputs = sorted(pipeline.inputs() & used)
+        for name in inputs:
+            self._check_local_input(name)
         if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
             start_spark()
-        for name in sorted(pipeline.inputs() & used):
-            self._check_input(name, catalog)
+        for name in inputs:
+            path = self._conf_catalog[name].get("filepath", "")
+            if "://" in path and not catalog.exists(name):
+                raise DatasetError(_missing(name, path))
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -166,13 +171,13 @@ class RunHooks:
         else:
             logger.info("H2O is not installed, so its tree is left out: `pip install premises[h2o]` adds it.")
 
-    def _check_input(self, name: str, catalog: CatalogProtocol[Any, Any]) -> None:
+    def _check_local_input(self, name: str) -> None:
+        """Ask the file system: Spark would have to start, and read the file, to find out."""
         path = self._conf_catalog[name].get("filepath", "")
-        # Of a local path the file system is asked: Spark would read the file to find out.
-        is_there = catalog.exists(name) if "://" in path else Path(path).exists()
-        if not is_there:
-            msg = f"{name}: there is no {_short(path)}. {_how_to_get(name)}"
-            raise DatasetError(msg)
+        if "://" in path:
+            return
+        if not Path(path).exists():
+            raise DatasetError(_missing(name, path))
         if Path(path).is_file() and Path(path).stat().st_size == 0:
             msg = f"{name}: {_short(path)} is an empty file. Remove it. {_how_to_get(name)}"
             raise DatasetError(msg)
@@ -196,6 +201,10 @@ class RunHooks:
 def _block(name: str) -> str:
     """Give the top-level name of `params:block.key`."""
     return name.removeprefix(PARAMETER).split(".")[0]
+
+
+def _missing(name: str, path: str) -> str:
+    return f"{name}: there is no {_short(path)}. {_how_to_get(name)}"
 
 
 def _how_to_get(name: str) -> str:

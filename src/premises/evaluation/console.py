@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from premises.evaluation.predictions import TEST, TRAIN
-from premises.evaluation.words import describe_origin
+from premises.evaluation.words import describe_origin, format_share
 
 SHOWN = {"auc": "AUC", "ks": "KS"}
 
@@ -44,7 +44,7 @@ def print_results(
             f"{test['rows']:,}",
             f"{by_split[TRAIN]['auc']:.4f}",
             *(f"{test[metric]:.4f}" for metric in SHOWN),
-            f"{agreement[model]:.2%}" if agreement and model in agreement else "",
+            format_share(agreement[model]) if agreement and model in agreement else "",
             f"{seconds[model]:.1f}" if seconds and model in seconds else "",
         )
     console = Console()

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from premises.evaluation.report import render_page
-from premises.evaluation.words import describe_origin
+from premises.evaluation.words import describe_origin, format_share
 
 TITLES = {"handed_over": "handed over", "mllib": "MLlib", "h2o": "H2O"}
 
@@ -27,7 +27,7 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
         "| model | rows | differing | same label | largest \\|Δp\\| | mean \\|Δp\\| | AUC | research | PSI |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(
-            f"| {TITLES[name]} | {one['rows']:,} | {one['differing_rows']:,} | {one['agreement']:.4%} | "
+            f"| {TITLES[name]} | {one['rows']:,} | {one['differing_rows']:,} | {format_share(one['agreement'])} | "
             f"{one['largest_dp']:.4g} | {one['mean_dp']:.4g} | {one['auc']:.4f} | {one['research_auc']:.4f} | "
             f"{one['psi']:.4g} |"
             for name, one in parity.items()
@@ -63,4 +63,5 @@ def render_parity_page(parity: dict[str, dict[str, Any]], row_counts: dict[str, 
         parity=parity,
         pictures=pictures,
         titles=TITLES,
+        format_share=format_share,
     )

@@ -1,0 +1,88 @@
+"""What do more candidate splits cost, and how much closer to research do they come? MLlib's `max_bins`, H2O's `bins`.
+
+Trains each tree on the `model_input` of the last `kedro run --env=prod`, in one Spark, and prints a Markdown table:
+seconds of training and the parity of the test split. H2O has been started before its first row.
+
+    python benchmarks/bins.py [--storage data/prod]
+"""
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import yaml
+from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
+
+from premises.evaluation.parity import compare_predictions
+from premises.evaluation.predictions import KEYS, TRAIN
+from premises.spark.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
+from premises.spark.h2o import train_in_h2o
+from premises.spark.models import add_probability
+from premises.spark.session import prepare_spark, start_spark
+
+SETTINGS = Path(__file__).parent.parent / "conf" / "prod" / "spark.yml"
+MAX_BINS = (32, 128, 256, 1_024, 4_096)
+H2O_BINS = (
+    (20, "UniformAdaptive"),
+    (1_024, "UniformAdaptive"),
+    (4_096, "UniformAdaptive"),
+    (10_000, "UniformAdaptive"),
+    (1_024, "QuantilesGlobal"),
+    (4_096, "QuantilesGlobal"),
+)
+SEED = 2016
+
+
+def train_mllib(rows, features, found, max_bins):
+    """Train MLlib's tree."""
+    labelled = rows.withColumn(LABEL_COLUMN, F.col("is_active").cast("double"))
+    return make_mllib_tree(features, found, max_bins, SEED).fit(labelled)
+
+
+def train_h2o(rows, features, found, bins, histogram):
+    """Train H2O's tree."""
+    labelled = rows.withColumn(LABEL_COLUMN, F.col("is_active").cast("string"))
+    estimator = partial(make_h2o_tree, features, found, bins, histogram, SEED, unknown_as_missing=True)
+    return train_in_h2o(estimator, labelled, attempts=1)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--storage", type=Path, default=Path("data/prod"), help="where the run has written")
+    storage = arguments.parse_args().storage
+    prepare_spark(yaml.safe_load(SETTINGS.read_text(encoding="utf-8")))
+    spark = start_spark()
+    model_input = spark.read.parquet(str(storage / "05_model_input/model_input.parquet")).cache()
+    features = [name for name in model_input.columns if name not in KEYS]
+    train = model_input.where(F.col("split") == TRAIN)
+    print(f"{train.count():,} training rows\n")
+    found = json.loads((storage / "06_models/research_search.json").read_text(encoding="utf-8"))[0]
+    research = spark.read.parquet(str(storage / "07_model_output/research_predictions.parquet"))
+    places = spark.read.parquet(str(storage / "04_feature/premises_features.parquet"))
+    trees = {
+        **{f"MLlib, {bins:,}": partial(train_mllib, max_bins=bins) for bins in MAX_BINS},
+        **{f"H2O, {bins:,}, {how}": partial(train_h2o, bins=bins, histogram=how) for bins, how in H2O_BINS},
+    }
+    train_mllib(train, features, found, 2)  # the first training of each also waits for classes to load
+    train_h2o(train, features, found, 2, "UniformAdaptive")
+    print("| tree, candidate splits | seconds | same label | mean \\|Δp\\| | AUC less research | PSI |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, train_tree in trees.items():
+        began = time.perf_counter()
+        model = train_tree(train, features, found)
+        seconds = time.perf_counter() - began
+        scored = add_probability(model, model_input).withColumn("label_", F.col("probability") > 0.5)  # noqa: PLR2004
+        predictions = scored.select(
+            "premises_id", "split", "is_active", "probability", F.col("label_").alias("prediction")
+        )
+        one = compare_predictions(research, {name: predictions}, places)[name]
+        print(
+            f"| {name} | {seconds:.1f} | {one['agreement']:.2%} | {one['mean_dp']:.4f} | "
+            f"{one['auc_difference']:+.4f} | {one['psi']:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
