@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,8 @@ from kedro.framework.startup import bootstrap_project
 from premises.census.schema import CENSUS_2016_COLUMNS, CENSUS_2016_FILE
 from premises.session import PremisesSession
 from premises.settings import CONFIG_LOADER_ARGS
+from premises.spark.estimators import make_h2o_tree
+from premises.spark.h2o import train_in_h2o
 from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
@@ -179,20 +182,25 @@ def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.
 
 
 def listening_addresses(pid: int) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Addresses that a process listens on, from Linux' own tables; none where it has ended."""
+    """Addresses that a process listens on."""
+    return {address for address, _ in listening_sockets(pid)}
+
+
+def listening_sockets(pid: int) -> set[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
+    """Addresses and ports that a process listens on, from Linux' own tables; none where it has ended."""
     if not Path(f"/proc/{pid}/net/tcp").exists():
         return set()
     links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
     sockets = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
-    addresses = set()
+    found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *rest = line.split()
             if state == LISTENING and rest[5] in sockets:
-                words = bytes.fromhex(local.split(":")[0])  # of 4 bytes, the last byte first
+                words, port = map(bytes.fromhex, local.split(":"))  # the words of 4 bytes, the last byte first
                 address = ipaddress.ip_address(b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4)))
-                addresses.add(getattr(address, "ipv4_mapped", None) or address)
-    return addresses
+                found.add((getattr(address, "ipv4_mapped", None) or address, int.from_bytes(port)))
+    return found
 
 
 def programs_under(pid: int) -> dict[int, str]:
@@ -205,6 +213,33 @@ def programs_under(pid: int) -> dict[int, str]:
         except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             continue
     return found
+
+
+def draw_features(rows: int = 300) -> pd.DataFrame:
+    """Three features as the models take them, the same at each call."""
+    drawn = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    return pd.DataFrame(drawn, columns=["x_metres", "y_metres", "in_cell"])
+
+
+def train_h2o_tree(  # noqa: PLR0913 - every setting of a tree
+    spark: SparkSession,
+    features: pd.DataFrame,
+    label: pd.Series,
+    *,
+    depth: int = 4,
+    min_rows: int = 5,
+    bins: int = 256,
+    unknown_as_missing: bool = True,
+) -> Any:
+    """Train H2O's tree in this process; a MOJO."""
+    rows = spark.createDataFrame(features.assign(label=np.where(label, "true", "false")))
+    found = {"max_depth": depth, "min_samples_leaf": min_rows}
+
+    def make() -> Any:
+        names = list(features)
+        return make_h2o_tree(names, found, bins, "UniformAdaptive", 7, unknown_as_missing=unknown_as_missing)
+
+    return train_in_h2o(make, rows, attempts=1)
 
 
 @pytest.fixture(scope="session")

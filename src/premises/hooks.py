@@ -16,6 +16,7 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
+from premises.errors import H2OError
 from premises.spark.h2o import check_version, is_installed
 from premises.spark.session import prepare_spark, start_spark
 
@@ -97,12 +98,12 @@ class RunHooks:
                 (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
             DatasetError: If a dataset that the run starts from is missing or an empty file.
             SparkError: If the run needs Spark and it does not start.
-            H2OError: If the run trains H2O's tree, and what is installed was made for another Spark.
+            H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
-        if "mllib_model" in pipeline.all_outputs():
-            self._check_h2o()
+        if "mllib_model" in pipeline.all_outputs() or "release" in pipeline.all_outputs():
+            self._check_h2o(pipeline, catalog)
         used = pipeline.datasets() & self._conf_catalog.keys()
         inputs = sorted(pipeline.inputs() & used)
         for name in inputs:
@@ -165,11 +166,16 @@ class RunHooks:
         self._seconds[node.name] = perf_counter() - self._began
 
     @staticmethod
-    def _check_h2o() -> None:
+    def _check_h2o(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         if is_installed():
             check_version()
-        else:
-            logger.info("H2O is not installed, so its tree is left out: `pip install premises[h2o]` adds it.")
+            return
+        logger.info("H2O is not installed, so its tree is left out. To add it, install premises with its extra h2o.")
+        if "release" in pipeline.all_outputs() and catalog.load("params:spark_production").released_model == "h2o":
+            msg = (
+                "spark_production.released_model is h2o, and H2O is not installed. Install premises with its extra h2o."
+            )
+            raise H2OError(msg)
 
     def _check_local_input(self, name: str) -> None:
         """Ask the file system: Spark would have to start, and read the file, to find out."""

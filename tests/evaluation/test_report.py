@@ -11,7 +11,7 @@ import pytest
 from premises.census.schema import CREDIT
 from premises.evaluation.console import print_results
 from premises.evaluation.report import METRICS_SHOWN, render_research_report
-from premises.evaluation.words import describe_origin
+from premises.evaluation.words import describe_origin, format_share
 
 COUNTS = {
     "premises": 12_345,
@@ -261,3 +261,11 @@ def test_the_terminal_says_whose_rows_these_are(capsys, counts) -> None:
 def test_the_terminal_gives_the_path_of_each_report_as_it_is(capsys, path) -> None:
     lines = printed(capsys, {}, reports=[path, "other.html"]).splitlines()
     assert lines[-2:] == [f"Report: {path}", "Report: other.html"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0.00%"), (1, "100.00%"), (0.5, "50.00%"), (1e-9, "0.01%"), (1 - 1e-9, "99.99%"), (0.123456, "12.35%")],
+)
+def test_only_the_whole_is_a_hundred_per_cent(share: float, text: str) -> None:
+    assert format_share(share) == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import secrets
 import shutil
@@ -10,7 +11,7 @@ import socket
 import tempfile
 import time
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import md5
 from importlib.metadata import distributions, version
 from importlib.util import find_spec
@@ -52,13 +53,15 @@ def check_version() -> None:
     Raises:
         H2OError: If it was, with the package to install.
     """
-    wanted = f"h2o-pysparkling-{'-'.join(version('pyspark').split('.')[:2])}"
-    names = {one.metadata["Name"].lower().replace("_", "-").replace(".", "-") for one in distributions()}
-    found = sorted(name for name in names if name.startswith("h2o-pysparkling-"))
-    if found != [wanted]:
+    prefix = "h2o-pysparkling-"
+    wanted = prefix + ".".join(version("pyspark").split(".")[:2])
+    names = {one.metadata["Name"].lower().replace("_", "-") for one in distributions()}
+    # A name may be written with a dot or a dash.
+    found = sorted(prefix + name.removeprefix(prefix).replace("-", ".") for name in names if name.startswith(prefix))
+    if wrong := [name for name in found if name != wanted]:
         msg = (
-            f"pyspark is {version('pyspark')}, and {', '.join(found)} is installed, which is made for another Spark. "
-            f"Install {wanted} in its place, or uninstall it to run without H2O's tree."
+            f"pyspark is {version('pyspark')}, and {', '.join(wrong)} is made for another Spark. Install {wanted} in "
+            "its place, or uninstall it to run without H2O's tree."
         )
         raise H2OError(msg)
 
@@ -134,7 +137,13 @@ def _start_h2o(spark: SparkSession) -> Iterator[Callable[[Callable[[], Any]], An
     executors = _list_executors(context)
 
     def run(work: Callable[[], Any]) -> Any:
-        return _run_while(_quiet(context, work), lambda: executors <= _list_executors(context))
+        with _quiet(context) as quiet_thread:
+
+            def work_quietly() -> Any:
+                quiet_thread()
+                return work()
+
+            return _run_while(work_quietly, lambda: executors <= _list_executors(context))
 
     if _is_local(context) and h2o.get().isDefined():
         yield run
@@ -192,25 +201,28 @@ def _reserve_ports() -> Iterator[int]:
     raise H2OError(msg)
 
 
-def _quiet(context: Any, work: Callable[[], Any]) -> Callable[[], Any]:
-    """Keep what H2O prints during some work off the console, unless `spark.yml` asks for its log."""
+@contextmanager
+def _quiet(context: Any) -> Iterator[Callable[[], None]]:
+    """Keep what H2O prints off the console, unless `spark.yml` asks for it. Scala has one console a thread."""
     if context.getConf().get("spark.ext.h2o.log.level", "ERROR") not in {"ERROR", "FATAL"}:
-        return work
+        yield lambda: None
+        return
     jvm = context._jvm  # noqa: SLF001
+    system, console = jvm.System, _scala_object(jvm.scala, "Console")
+    out, error = system.out, system.err
+    nowhere = jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream())
 
-    def quiet_work() -> Any:
-        system, console = jvm.System, _scala_object(jvm.scala, "Console")
-        out, error = system.out, system.err
-        nowhere = jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream())
-        for silence in (system.setOut, system.setErr, console.setOutDirect, console.setErrDirect):
-            silence(nowhere)  # Scala's console is that of this thread alone
-        try:
-            return work()
-        finally:
-            system.setOut(out)
-            system.setErr(error)
+    def quiet_thread() -> None:
+        console.setOutDirect(nowhere)
+        console.setErrDirect(nowhere)
 
-    return quiet_work
+    system.setOut(nowhere)
+    system.setErr(nowhere)
+    try:
+        yield quiet_thread
+    finally:
+        system.setOut(out)
+        system.setErr(error)
 
 
 def _run_while(work: Callable[[], Any], is_well: Callable[[], bool]) -> Any:
@@ -272,5 +284,9 @@ def _root_cause(error: Any) -> str:
     cause = getattr(error, "java_exception", None)
     while cause is not None and cause.getCause() is not None:
         cause = cause.getCause()
-    words = " ".join(str(cause.getMessage() if cause is not None else error).split())
+    message = str(cause.getMessage() if cause is not None else error)
+    _, _, answer = message.partition("Server error: ")
+    with suppress(ValueError, KeyError):  # H2O's own words stand in the JSON that its node answers with, if it does
+        message = json.JSONDecoder().raw_decode(answer)[0]["msg"].replace("ERROR MESSAGE:", "")
+    words = " ".join(message.split())
     return words if len(words) < LONGEST_CAUSE else f"{words[:LONGEST_CAUSE]}…"

@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.draws import add_draws
-from premises.errors import H2OError, ParityError
+from premises.errors import ParityError
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.predictions import KEYS, TEST, TRAIN
 from premises.frames import collect_to_pandas
@@ -226,17 +226,11 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
 
     Raises:
         ParityError: If a model is out of tolerance; nothing is released then.
-        H2OError: If H2O's tree is to be released, and H2O is not installed.
     """
     if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
         msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
         raise ParityError(msg)
     name = parameters.released_model
-    if name not in parity:
-        msg = (
-            f"spark_production.released_model is {name}, and H2O is not installed. Install premises with its extra h2o."
-        )
-        raise H2OError(msg)
     model = models_and_metrics[f"{name}_model"]
     form = {"handed_over": "mllib", "mllib": "mllib", "h2o": "mojo"}[name]
     if name == "handed_over" and model.model.stages[-1].numNodes <= parameters.sql_nodes:

