@@ -38,7 +38,8 @@ from conftest import (
 )
 from premises.datasets.verified_model_dataset import predict_verification
 from premises.errors import H2OError
-from premises.spark.h2o import PORTS, USER, check_version
+from premises.spark.estimators import make_h2o_tree
+from premises.spark.h2o import PORTS, USER, check_version, train_in_h2o
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +106,21 @@ def test_a_training_that_h2o_refuses_is_one_line_with_its_reason_and_the_next_on
     assert "\n" not in str(caught.value)
     assert "\tat " not in str(caught.value)
     assert re.search(reason, str(caught.value))
+    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))
+
+
+def test_a_training_on_a_column_that_is_not_there_is_said_and_the_next_one_works(spark) -> None:
+    features = draw_features()
+    rows = spark.createDataFrame(features.assign(label="true"))
+    found = {"max_depth": 2, "min_samples_leaf": 5}
+
+    def make():
+        return make_h2o_tree(["nowhere"], found, 16, "AUTO", 7, unknown_as_missing=True)
+
+    with pytest.raises(H2OError, match="nowhere"):
+        train_in_h2o(make, rows, attempts=1)
+    with pytest.raises(ZeroDivisionError):
+        train_in_h2o(lambda: 1 / 0, rows, attempts=1)
     assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))
 
 

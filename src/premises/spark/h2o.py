@@ -228,13 +228,14 @@ def _quiet(context: Any) -> Iterator[Callable[[], None]]:
 def _run_while(work: Callable[[], Any], is_well: Callable[[], bool]) -> Any:
     """Run some work; give up and give None when all is no longer well."""
     from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     outcome: list[Any] = []
 
     def run() -> None:
         try:
             outcome.append(work())
-        except Py4JError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised below, where somebody waits for it
             outcome.append(error)
 
     thread = Thread(target=run, daemon=True)
@@ -243,10 +244,13 @@ def _run_while(work: Callable[[], Any], is_well: Callable[[], bool]) -> Any:
         thread.join(LOOK_SECONDS)
         if not is_well():
             return None
-    if isinstance(outcome[0], Py4JError):
-        msg = f"H2O: {_root_cause(outcome[0])}"
-        raise H2OError(msg) from outcome[0]
-    return outcome[0]
+    (result,) = outcome
+    if isinstance(result, (Py4JError, PySparkException)):
+        msg = f"H2O: {_root_cause(result)}"
+        raise H2OError(msg) from result
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _stop_h2o(context: Any, h2o: Any) -> None:
@@ -272,7 +276,7 @@ def _list_executors(context: Any) -> set[str]:
 
 
 def _is_local(context: Any) -> bool:
-    return bool(context.master.startswith("local"))
+    return bool(context._jsc.sc().isLocal())  # noqa: SLF001
 
 
 def _scala_object(package: Any, name: str) -> Any:
