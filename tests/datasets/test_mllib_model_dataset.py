@@ -13,7 +13,7 @@ import pytest
 from kedro.io.core import DatasetError, Version, VersionNotFoundError
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import PROJECT, fresh_environment
+from conftest import PROJECT, draw_features, fresh_environment
 from premises.datasets.mllib_model_dataset import MLlibModelDataset
 from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from premises.spark.estimators import make_mllib_tree
@@ -32,19 +32,14 @@ assert subprocess.run(["pgrep", "-P", str(__import__("os").getpid()), "java"]).r
 """
 
 
-def rows(count: int = 300) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(rng.normal(size=(count, 3)).astype(np.float32), columns=["x_metres", "y_metres", "in_cell"])
-
-
 def fitted(depth: int = 4) -> DecisionTreeClassifier:
-    features = rows()
+    features = draw_features()
     label = features["x_metres"] + features["y_metres"] * features["in_cell"] > 0.1
     return DecisionTreeClassifier(max_depth=depth, random_state=1).fit(features, label)
 
 
 def verified(spark, depth: int = 4) -> VerifiedModel:
-    tree, held_to = fitted(depth), rows().head(20)
+    tree, held_to = fitted(depth), draw_features().head(20)
     return VerifiedModel(to_mllib(tree, spark), held_to.assign(probability=tree.predict_proba(held_to)[:, 1]))
 
 
@@ -66,10 +61,10 @@ def test_a_model_comes_back_as_it_was_saved(spark, saved) -> None:
     model, original = loaded.model.stages[-1], verified(spark).model.stages[-1]
     assert model.toDebugString.split("\n")[1:] == original.toDebugString.split("\n")[1:]
     assert (model.numNodes, model.depth) == (original.numNodes, original.depth)
-    everything = rows()
+    everything = draw_features()
     assert predict_verification(loaded.model, everything) == fitted().predict_proba(everything)[:, 1].tolist()
     pd.testing.assert_frame_equal(
-        loaded.verification.drop(columns="probability").astype("float32"), rows().head(20), check_exact=True
+        loaded.verification.drop(columns="probability").astype("float32"), draw_features().head(20), check_exact=True
     )
     assert loaded.location is not None
     assert loaded.location.removeprefix("file://") == str(saved)
@@ -81,7 +76,7 @@ def test_where_it_was_loaded_from_is_where_it_can_be_loaded_again(saved) -> None
 
 
 def test_a_model_that_mllib_has_trained_comes_back_too(spark, tmp_path) -> None:
-    features = rows()
+    features = draw_features()
     train = spark.createDataFrame(features.assign(label=(features["x_metres"] > 0.1).astype(float)))
     found = {"max_depth": 3, "min_samples_leaf": 5, "criterion": "log_loss"}
     model = make_mllib_tree(list(features), found, max_bins=32, seed=1).fit(train)
@@ -203,7 +198,7 @@ def test_the_data_of_another_model_is_refused_with_the_first_row_that_differs(sp
     (ours,), (theirs,) = (list(folder.glob("model/stages/1_*/data")) for folder in (copy, other))
     shutil.rmtree(ours)
     shutil.copytree(theirs, ours)
-    expected, given = (fitted(depth).predict_proba(rows().head(20))[:, 1] for depth in (4, 1))
+    expected, given = (fitted(depth).predict_proba(draw_features().head(20))[:, 1] for depth in (4, 1))
     row = int(np.flatnonzero(expected != given)[0])
     with pytest.raises(DatasetError, match=f"verification row {row},"):
         MLlibModelDataset(filepath=str(copy)).load()
