@@ -235,7 +235,7 @@ def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S607
     assert release["code"]["git_commit"] == (commit.stdout.strip() or None)
     assert release["code"]["versions"]["pyspark"] == version("pyspark")
-    assert set(release["code"]["versions"]) >= {"kedro", "narwhals", "scikit-learn", "skops"}
+    assert set(release["code"]["versions"]) >= {"kedro", "narwhals", "scikit-learn", "skops", "h2o-pysparkling"}
     assert release["metrics"] == read_json(prod_storage, "08_reporting/handed_over_metrics.json")
     assert release["metrics"] == read_json(run_storage, "08_reporting/research_metrics.json")
     assert release["parity"]["differing_rows"] == 0

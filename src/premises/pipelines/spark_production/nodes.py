@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -245,7 +246,7 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         },
         "data": {**_digest(model_input), "row_counts": row_counts},
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
-        "code": {"git_commit": _git_commit(), "versions": {library: version(library) for library in LIBRARIES}},
+        "code": {"git_commit": _git_commit(), "versions": _list_versions()},
         "metrics": models_and_metrics[f"{name}_metrics"],
         "parity": {
             key: value for key, value in parity[name].items() if key not in ("by_district", "by_leaf", "failures")
@@ -364,6 +365,14 @@ def _digest(frame: SparkDataFrame) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+def _list_versions() -> dict[str, str]:
+    """Name the versions of the libraries that made the models; H2O's where it is installed."""
+    found = {library: version(library) for library in LIBRARIES}
+    with suppress(PackageNotFoundError):
+        found["h2o-pysparkling"] = version(f"h2o-pysparkling-{'.'.join(found['pyspark'].split('.')[:2])}")
+    return found
 
 
 def _git_commit() -> str | None:
