@@ -102,7 +102,7 @@ class RunHooks:
         """
         self._trains = "model_input" in pipeline.all_outputs()
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
-        if "mllib_model" in pipeline.all_outputs() or "release" in pipeline.all_outputs():
+        if pipeline.all_outputs() & {"mllib_model", "h2o_model", "release"}:
             self._check_h2o(pipeline, catalog)
         used = pipeline.datasets() & self._conf_catalog.keys()
         inputs = sorted(pipeline.inputs() & used)

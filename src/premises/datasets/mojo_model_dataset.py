@@ -24,17 +24,15 @@ class MojoModelDataset(VerifiedModelDataset):
     """
 
     def _write_model(self, model: H2OMOJOModel, path: str) -> None:
-        from premises.spark.session import start_spark
+        from premises.spark.session import find_on_hadoop
 
         fs, root = url_to_fs(path, **self._credentials)
         fs.makedirs(root, exist_ok=True)
         with fs.open(f"{root}/{SETTINGS_FILE}", "w", encoding="utf-8") as file:
             json.dump({"convertUnknownCategoricalLevelsToNa": model.getConvertUnknownCategoricalLevelsToNa()}, file)
-        context: Any = start_spark().sparkContext
-        hadoop = context._jvm.org.apache.hadoop.fs  # noqa: SLF001 - pyspark offers no other way
-        target = hadoop.Path(f"{path}/{MOJO_FILE}")
-        mojo = hadoop.Path(model._java_obj.getMojo().getAbsolutePath())  # noqa: SLF001
-        target.getFileSystem(context._jsc.hadoopConfiguration()).copyFromLocalFile(mojo, target)  # noqa: SLF001
+        target_fs, target = find_on_hadoop(f"{path}/{MOJO_FILE}")
+        _, mojo = find_on_hadoop(f"file://{model._java_obj.getMojo().getAbsolutePath()}")  # noqa: SLF001 - no other way
+        target_fs.copyFromLocalFile(mojo, target)
 
     def _read_model(self, path: str) -> H2OMOJOModel:
         from premises.spark.h2o import read_mojo

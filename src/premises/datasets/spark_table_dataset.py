@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kedro.io import DatasetError
 from kedro_datasets.spark import SparkDatasetV2
@@ -35,10 +35,10 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         """
         import pandas as pd
 
-        from premises.spark.session import start_spark
+        from premises.spark.session import find_on_hadoop, start_spark
 
         table = start_spark().createDataFrame(data) if isinstance(data, pd.DataFrame) else data
-        fs, path = self._on_file_system(str(self._get_save_path()))
+        fs, path = find_on_hadoop(to_spark_path(self._protocol, str(self._get_save_path())))
         written = path.suffix(".written")  # the next save overwrites what a run that was killed has left there
         options = {name: value for name, value in self._save_args.items() if name != "partitionBy"}
         partitions = self._save_args.get("partitionBy")
@@ -55,20 +55,12 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         Returns:
             The table; its columns are read from the files, unless they are what this dataset has written.
         """
-        from premises.spark.session import start_spark
+        from premises.spark.session import find_on_hadoop, start_spark
 
         if self._written is not None:
             schema, changed = self._written
-            fs, path = self._on_file_system(str(self._get_load_path()))
+            fs, path = find_on_hadoop(to_spark_path(self._protocol, str(self._get_load_path())))
             if fs.exists(path) and fs.getFileStatus(path).getModificationTime() == changed:
                 return start_spark().read.load(path.toString(), self._file_format, schema, **self._load_args)
         table: SparkDataFrame = super()._load()
         return table
-
-    def _on_file_system(self, path: str) -> tuple[Any, Any]:
-        """Give Hadoop's file system and its name of a path: whatever Spark can write to it can rename."""
-        from premises.spark.session import start_spark
-
-        context: Any = start_spark().sparkContext
-        name = context._jvm.org.apache.hadoop.fs.Path(to_spark_path(self._protocol, path))  # noqa: SLF001 - no other way
-        return name.getFileSystem(context._jsc.hadoopConfiguration()), name  # noqa: SLF001

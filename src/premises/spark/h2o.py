@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PACKAGE = "h2o-pysparkling"
+"""With a dash and a version of Spark, the name of a package that has H2O."""
+
 USER = "premises"
 
 PORTS = range(54_300, 60_000, 100)
@@ -47,14 +50,18 @@ def is_installed() -> bool:
     return find_spec("sparkling_water") is not None
 
 
+def name_package() -> str:
+    """Name the package that has H2O for the Spark that is installed."""
+    return f"{PACKAGE}-{'.'.join(version('pyspark').split('.')[:2])}"
+
+
 def check_version() -> None:
     """Refuse a Sparkling Water that was made for another Spark.
 
     Raises:
         H2OError: If it was, with the package to install.
     """
-    prefix = "h2o-pysparkling-"
-    wanted = prefix + ".".join(version("pyspark").split(".")[:2])
+    prefix, wanted = f"{PACKAGE}-", name_package()
     names = {one.metadata["Name"].lower().replace("_", "-") for one in distributions()}
     # A name may be written with a dot or a dash.
     found = sorted(prefix + name.removeprefix(prefix).replace("-", ".") for name in names if name.startswith(prefix))

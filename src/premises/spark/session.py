@@ -85,6 +85,20 @@ def start_spark() -> SparkSession:
     return session
 
 
+def find_on_hadoop(path: str) -> tuple[Any, Any]:
+    """Give the file system of Hadoop's that a path is on, and its name of it: whatever Spark writes to, it can rename.
+
+    Args:
+        path: A path or a URL that Spark knows.
+
+    Returns:
+        A `FileSystem` and a `Path` of `org.apache.hadoop.fs`.
+    """
+    context: Any = start_spark().sparkContext
+    found = context._jvm.org.apache.hadoop.fs.Path(path)  # noqa: SLF001 - pyspark offers no other way
+    return found.getFileSystem(context._jsc.hadoopConfiguration()), found  # noqa: SLF001
+
+
 def _setting(name: str) -> str:
     """Read a setting back from the submit arguments; Spark itself defaults to the whole local machine."""
     for argument in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -369,10 +368,10 @@ def _plain(value: Any) -> Any:
 
 def _list_versions() -> dict[str, str]:
     """Name the versions of the libraries that made the models; H2O's where it is installed."""
+    from premises.spark.h2o import PACKAGE, is_installed, name_package
+
     found = {library: version(library) for library in LIBRARIES}
-    with suppress(PackageNotFoundError):
-        found["h2o-pysparkling"] = version(f"h2o-pysparkling-{'.'.join(found['pyspark'].split('.')[:2])}")
-    return found
+    return found | ({PACKAGE: version(name_package())} if is_installed() else {})
 
 
 def _git_commit() -> str | None:
