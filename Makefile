@@ -43,8 +43,9 @@ census: .venv/installed  ## download the published census
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1
 
-package: .venv/installed  ## build the wheel and the configuration archive in dist/
+package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
+	@cp requirements.lock deploy/submit.py dist/
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -1,21 +1,26 @@
-"""The packaged project's command: `premises`, or `python -m premises`, runs as `kedro run` does."""
+"""The packaged project's command: `premises`, or `python -m premises`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from kedro.framework.cli.utils import find_run_command
-from kedro.framework.project import configure_project
-
 
 def main(*args: Any, **kwargs: Any) -> Any:
-    """Run the project with the options of `kedro run`."""
-    package_name = Path(__file__).parent.name
-    configure_project(package_name)
+    """Run the project, or another of its commands, with the options of `kedro run`."""
+    # Kedro reads both when it is imported. In a checkout, conf/logging.yml and .telemetry say as much.
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+    if not Path("conf/logging.yml").exists():
+        os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(Path(__file__).with_name("logging.yml")))
+    from kedro.framework.project import configure_project
+
+    configure_project(Path(__file__).parent.name)
+    from premises.cli import cli  # it asks for the configured project
+
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
-    return find_run_command(package_name)(*args, **kwargs)
+    return cli(*args, **kwargs)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
 from time import perf_counter
@@ -16,9 +17,10 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
-from premises.errors import H2OError
+from premises.errors import H2OError, SparkError
 from premises.spark.h2o import check_version, is_installed
-from premises.spark.session import prepare_spark, start_spark
+from premises.spark.progress import StageProgress
+from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUNTIME_PARAMETERS = frozenset({"format", "rows", "storage"})
+RUNTIME_PARAMETERS = frozenset({"driver_host", "format", "master", "rows", "storage"})
 """Names that --params may set beside the blocks of parameters: conf takes them by `${runtime_params:…}`."""
 
 PARAMETER = "params:"
@@ -54,10 +56,13 @@ class RunHooks:
 
     def __init__(self) -> None:
         self._conf_source = Path()
+        self._storage_is_shared = False
         self._conf_catalog: dict[str, Any] = {}
         self._trains = False
         self._began = 0.0
         self._seconds: dict[str, float] = {}
+        self._watch = ExitStack()
+        self._progress: StageProgress | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -70,6 +75,7 @@ class RunHooks:
             SparkError: If JAVA_HOME is set and has no Java.
         """
         self._conf_source = Path(context.config_loader.conf_source)
+        self._storage_is_shared = context.config_loader["globals"].get("storage_is_shared", False)
         try:
             settings = context.config_loader["spark"]
         except MissingConfigException:  # the environment's engine is another
@@ -97,7 +103,7 @@ class RunHooks:
             ParameterValidationError: If no pipeline has a parameter of a name that is set in a file or by --params.
                 (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
             DatasetError: If a dataset that the run starts from is missing or an empty file.
-            SparkError: If the run needs Spark and it does not start.
+            SparkError: If the run needs Spark and it does not start, or its workers don't share the run's storage.
             H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
@@ -109,10 +115,12 @@ class RunHooks:
         for name in inputs:
             self._check_local_input(name)
         if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
-            start_spark()
+            context = start_spark().sparkContext
+            self._check_storage(used, str(context.master))
+            self._progress = self._watch.enter_context(StageProgress(context))
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
-            if "://" in path and not catalog.exists(name):
+            if not _is_local(path) and not catalog.exists(name):
                 raise DatasetError(_missing(name, path))
 
     @hook_impl
@@ -137,6 +145,7 @@ class RunHooks:
             pipeline: What has run.
             catalog: The catalog of the run.
         """
+        self._watch.close()
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         if metrics:
@@ -152,9 +161,20 @@ class RunHooks:
             print_results(metrics, catalog.load("row_counts"), reports, agreement, seconds)
 
     @hook_impl
-    def before_node_run(self) -> None:
-        """Start the clock of a node."""
+    def on_pipeline_error(self) -> None:
+        """Take the bar away before the error is told."""
+        self._watch.close()
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the clock of a node.
+
+        Args:
+            node: What is about to run.
+        """
         self._began = perf_counter()
+        if self._progress is not None:
+            self._progress.node = node.name
 
     @hook_impl
     def after_dataset_saved(self, node: Node) -> None:
@@ -180,13 +200,26 @@ class RunHooks:
     def _check_local_input(self, name: str) -> None:
         """Ask the file system: Spark would have to start, and read the file, to find out."""
         path = self._conf_catalog[name].get("filepath", "")
-        if "://" in path:
+        if not _is_local(path):
             return
         if not Path(path).exists():
             raise DatasetError(_missing(name, path))
         if Path(path).is_file() and Path(path).stat().st_size == 0:
             msg = f"{name}: {_short(path)} is an empty file. Remove it. {_how_to_get(name)}"
             raise DatasetError(msg)
+
+    def _check_storage(self, used: Iterable[str], master: str) -> None:
+        """Refuse to spread a run over machines of which each would write to a disk of its own."""
+        if is_on_this_machine(master) or self._storage_is_shared:
+            return
+        paths = {name: self._conf_catalog[name].get("filepath", "") for name in sorted(used)}
+        if local := [name for name, path in paths.items() if path and (_is_local(path) or path.startswith("file:"))]:
+            msg = (
+                f"{local[0]}: {_short(paths[local[0]])} is a path of one machine, and {master} works on others: what "
+                "they write there would be lost. Give a storage that all share, as --params=storage=hdfs://… or in "
+                "globals.yml. Where the path is a mount that all have, set storage_is_shared: true in globals.yml."
+            )
+            raise SparkError(msg)
 
     def _check_parameter_names(self, names: Iterable[str]) -> None:
         known = RUNTIME_PARAMETERS | {
@@ -207,6 +240,11 @@ class RunHooks:
 def _block(name: str) -> str:
     """Give the top-level name of `params:block.key`."""
     return name.removeprefix(PARAMETER).split(".")[0]
+
+
+def _is_local(path: str) -> bool:
+    """Say whether a path is one of this machine's."""
+    return "://" not in path
 
 
 def _missing(name: str, path: str) -> str:

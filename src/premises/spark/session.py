@@ -7,6 +7,7 @@ import os
 import shlex
 import socket
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 """How long a standalone master may take to answer before it counts as unreachable."""
 
+OF_THIS_MACHINE = ("spark.driver.host", "spark.driver.bindAddress")
+"""Settings that hold for the machine which reads `spark.yml`, and for no driver elsewhere."""
+
 
 def prepare_spark(settings: Mapping[str, Any]) -> None:
     """Have every Spark session of this process made from the settings, whoever asks for it first; starts nothing.
@@ -35,7 +39,7 @@ def prepare_spark(settings: Mapping[str, Any]) -> None:
     Raises:
         SparkError: If JAVA_HOME is set and has no Java.
     """
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
+    if _is_submitted():
         return
     arguments = [f"--conf={name}={_text(value)}" for name, value in settings.items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
@@ -46,7 +50,7 @@ def prepare_spark(settings: Mapping[str, Any]) -> None:
             "one that comes with the project."
         )
         raise SparkError(msg)
-    if str(settings.get("spark.master", "local")).startswith("local"):
+    if is_on_this_machine(str(settings.get("spark.master", "local"))):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # Spark's web UI listens on all interfaces without it
 
@@ -58,7 +62,8 @@ def start_spark() -> SparkSession:
         The session that the settings describe.
 
     Raises:
-        SparkError: If the master can't be reached, Spark does not start, or is of another version than pyspark.
+        SparkError: If the master can't be reached, or its workers could not reach this machine; if Spark does not
+            start, or is of another version than pyspark.
     """
     import pyspark
     from py4j.protocol import Py4JError
@@ -66,23 +71,59 @@ def start_spark() -> SparkSession:
     from pyspark.sql import SparkSession
 
     if (session := SparkSession.getActiveSession()) is None:
-        master = _setting("spark.master")
-        _check_standalone_master(master)
-        _check_spark_home(pyspark.__version__)
-        logger.info("Starting Spark %s on %s.", pyspark.__version__, master)
+        master = _setting("spark.master", "local[*]")  # the default is Spark's own
+        if _is_submitted():
+            logger.info("Taking the Spark of spark-submit.")
+        else:
+            _check_standalone_master(master)
+            _check_driver(master, _setting("spark.driver.host"))
+            _check_spark_home(pyspark.__version__)
+            logger.info("Starting Spark %s on %s.", pyspark.__version__, master)
         try:
             session = SparkSession.builder.getOrCreate()
         except (PySparkException, Py4JError, OSError) as error:
             msg = f"Spark does not start on master {master}: {_first_line(error)} See spark.yml."
             raise SparkError(msg) from error
-    if session.version != pyspark.__version__:
+    if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
         msg = (
             f"The cluster runs Spark {session.version}, and pyspark is {pyspark.__version__}. Install "
-            f"pyspark=={session.version}, or take a cluster of Spark {pyspark.__version__}."
+            f"pyspark=={_minor(session.version)}.*, or take a cluster of Spark {_minor(pyspark.__version__)}."
         )
         session.stop()
         raise SparkError(msg)
     return session
+
+
+def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[str, str]:
+    """List the settings that `spark-submit` has to be given, as it takes them.
+
+    Args:
+        settings: Spark's settings by name, as in `spark.yml`.
+        deploy_mode: `client` where the driver runs on this machine, `cluster` where it runs on another.
+
+    Returns:
+        The settings as texts; in cluster mode without those of this machine.
+
+    Raises:
+        SparkError: If the driver runs here, and the workers could not reach it.
+    """
+    given = {"spark.master": "local[*]"} | {name: _text(value) for name, value in settings.items()}
+    if deploy_mode == "cluster":
+        return {name: value for name, value in given.items() if name not in OF_THIS_MACHINE}
+    _check_driver(given["spark.master"], given.get("spark.driver.host", ""))
+    return given
+
+
+def is_on_this_machine(master: str) -> bool:
+    """Say whether all of Spark runs on this machine: in one process, or with a master that only this machine reaches.
+
+    Args:
+        master: Spark's URL of a master, such as `local[*]`, `spark://host:7077` or `yarn`.
+    """
+    if master.startswith("spark://"):
+        addresses = master.removeprefix("spark://").split(",")
+        return all(_is_loopback(address.rpartition(":")[0]) for address in addresses)
+    return master.startswith("local")
 
 
 def find_on_hadoop(path: str) -> tuple[Any, Any]:
@@ -99,12 +140,12 @@ def find_on_hadoop(path: str) -> tuple[Any, Any]:
     return found.getFileSystem(context._jsc.hadoopConfiguration()), found  # noqa: SLF001
 
 
-def _setting(name: str) -> str:
-    """Read a setting back from the submit arguments; Spark itself defaults to the whole local machine."""
+def _setting(name: str, default: str = "") -> str:
+    """Read a setting back from the submit arguments."""
     for argument in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
         if argument.startswith(f"--conf={name}="):
             return argument.split("=", 2)[2]
-    return "local[*]"
+    return default
 
 
 def _check_standalone_master(master: str) -> None:
@@ -122,6 +163,32 @@ def _check_standalone_master(master: str) -> None:
             return
     msg = f"No Spark master answers at {', '.join(unreachable)}. Start it, or set spark.master in spark.yml."
     raise SparkError(msg)
+
+
+def _check_driver(master: str, host: str) -> None:
+    """Refuse a driver that listens to this machine alone, and workers elsewhere: they would be waited for in vain."""
+    if _is_loopback(host) and not is_on_this_machine(master):
+        msg = (
+            f"spark.driver.host is {host}, where the workers of {master} do not find this machine. Set it to the "
+            "address that they know: --params=driver_host=…, or in spark.yml."
+        )
+        raise SparkError(msg)
+
+
+def _is_submitted() -> bool:
+    """Say whether the JVM was there before this process, whose settings then hold no more."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def _check_spark_home(version: str) -> None:

@@ -1,0 +1,113 @@
+"""How far Spark is: a bar in a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+import rich
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from pyspark import SparkContext
+    from rich.console import Console
+    from rich.progress import Progress
+
+LOOK_SECONDS = 0.5
+"""How often Spark is asked."""
+
+BAR_SECONDS = 2.0
+"""How long Spark may work before a bar is shown: what is done sooner would only flicker."""
+
+LINE_SECONDS = 30.0
+"""How often a line goes to the log while Spark works."""
+
+logger = logging.getLogger(__name__)
+file_logger = logging.getLogger(f"{__name__}.file")
+"""In a terminal, where the bar is, the lines go to the log file alone."""
+
+
+class StageProgress:
+    """Watches Spark's stages from a thread of its own, from `with` to its end."""
+
+    node = ""
+    """The node that runs; Spark's own names of stages say where in the code they were asked for."""
+
+    def __init__(self, context: SparkContext, console: Console | None = None) -> None:
+        """Watch a running Spark.
+
+        Args:
+            context: Spark's context.
+            console: Where the bar is shown, if it is a terminal; Rich's own, which the log goes to as well.
+        """
+        self._tracker = context.statusTracker()
+        self._console = console or rich.get_console()
+        self._end = Event()
+        self._thread = Thread(target=self._watch, name="stage progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to watch."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        from py4j.protocol import Py4JError
+
+        began = said = 0.0
+        bar: Progress | None = None
+        try:
+            while not self._end.wait(LOOK_SECONDS):
+                now = time.monotonic()
+                done, tasks, failed = self._count_tasks()
+                if not tasks:
+                    began = 0.0
+                    if bar is not None:
+                        bar.stop()
+                        bar = None
+                    continue
+                if not began:
+                    began = said = now
+                if self._console.is_terminal and now - began >= BAR_SECONDS:
+                    bar = bar or _start_bar(self._console)
+                    bar.update(bar.task_ids[0], description=self.node, completed=done, total=tasks)
+                if now - said >= LINE_SECONDS:
+                    said = now
+                    again = f", {failed} failed and are done again" if failed else ""
+                    log = file_logger if self._console.is_terminal else logger
+                    log.info("%s: %d of %d tasks on Spark, %.0f s%s.", self.node, done, tasks, now - began, again)
+        except (Py4JError, OSError) as error:  # Spark has ended; whoever waits for its work hears of it there
+            logger.debug("Spark answers no more: %s", error)
+        finally:
+            if bar is not None:
+                bar.stop()
+
+    def _count_tasks(self) -> tuple[int, int, int]:
+        """Count the tasks of the stages that run: done, all, and failed."""
+        stages = [self._tracker.getStageInfo(stage) for stage in self._tracker.getActiveStageIds()]
+        found = [stage for stage in stages if stage is not None]
+        return (
+            sum(stage.numCompletedTasks for stage in found),
+            sum(stage.numTasks for stage in found),
+            sum(stage.numFailedTasks for stage in found),
+        )
+
+
+def _start_bar(console: Console) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), "tasks", TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    bar.add_task("", total=None)
+    bar.start()
+    return bar
