@@ -45,7 +45,7 @@ viz: .venv/installed  ## open the graph in a browser
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
-	@cp requirements.lock deploy/submit.py dist/
+	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,29 +29,9 @@ from premises.census.schema import CENSUS_2016_FILE
 from premises.datasets.skops_dataset import SkopsDataset
 from premises.errors import ParityError
 from premises.settings import CONFIG_LOADER_ARGS
+from storage import LOOSE, LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, TRAINED_ANEW, digest, read, read_json
 
 ENVIRONMENTS = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()]
-
-SAME_TABLES = (
-    "02_intermediate/premises.parquet",
-    "04_feature/premises_features.parquet",
-    "05_model_input/model_input.parquet",
-    "07_model_output/research_predictions.parquet",
-)
-SAME_FILES = (
-    "06_models/research_tree.skops",
-    "06_models/research_search.json",
-    "08_reporting/research_metrics.json",
-    "08_reporting/row_counts.json",
-)
-
-SMALL_CENSUS = 8_000
-"""Rows that are enough for a tree, and few enough to run often."""
-
-LOOSE = {"agreement": 0, "auc_difference": 1, "psi": 100, "mean_dp": 1}
-"""Tolerances that the trees which are trained anew on a small census are within."""
-
-TRAINED_ANEW = ("mllib", "h2o")
 
 JOBS, STAGES = 94, 101
 """Spark's jobs and stages in a plain run on the small census. They do not grow with the rows; a change that adds to
@@ -62,24 +41,9 @@ EXPECTED_PREMISES = 1e-6
 """Sums of doubles in another order differ by less."""
 
 
-def digest(table: pa.Table) -> str:
-    """Digest the rows of a table, whatever their order and whatever files they come from."""
-    columns = [table[name].to_pylist() for name in table.column_names]
-    rows = sorted(map(repr, zip(*columns, strict=True)))
-    return sha256("\n".join([repr(table.column_names), *rows]).encode()).hexdigest()
-
-
 def types(table: pa.Table) -> dict[str, str]:
     """Name the types; whether Arrow counts a text's offsets in 32 or 64 bits is no difference."""
     return {field.name: str(field.type).removeprefix("large_") for field in table.schema}
-
-
-def read(storage: Path, path: str) -> pa.Table:
-    return pq.read_table(storage / path)
-
-
-def read_json(storage: Path, path: str) -> Any:
-    return json.loads((storage / path).read_text(encoding="utf-8"))
 
 
 def files(storage: Path) -> dict[str, int]:
@@ -232,7 +196,7 @@ def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark
     }
     assert release["parameters"]["data_engineering"]["grid_metres"] == 100
     assert set(release["parameters"]) >= {"data_engineering", "sklearn_research", "spark_production"}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S607
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert release["code"]["git_commit"] == (commit.stdout.strip() or None)
     assert release["code"]["versions"]["pyspark"] == version("pyspark")
     assert set(release["code"]["versions"]) >= {"kedro", "narwhals", "scikit-learn", "skops", "h2o-pysparkling"}
@@ -397,11 +361,8 @@ def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> Non
 
 def test_a_killed_run_leaves_the_release_whole_and_the_next_run_succeeds(storage) -> None:
     release = storage / "06_models/release.json"
-    tolerances = ",".join(
-        f"spark_production.tolerances.{model}.{name}={limit}" for model in TRAINED_ANEW for name, limit in LOOSE.items()
-    )
     command = [sys.executable, "-m", "kedro", "run", "--env=prod", "--pipelines=spark_production"]
-    command += [f"--params=storage={storage},spark_production.sql_nodes=1,{tolerances}"]
+    command += [f"--params=storage={storage},spark_production.sql_nodes=1,{LOOSE_PARAMS}"]
     for node, seconds in (("train_mllib", 2.0), ("publish_release", 0.0)):
         before = release.read_bytes()
         named = Path(json.loads(before)["model"]["location"].removeprefix("file://"))

@@ -141,7 +141,10 @@ def test_a_misspelt_block_is_refused_with_the_file_it_stands_in(tmp_path: Path) 
 
 
 def test_without_a_census_the_run_says_what_to_do(tmp_path: Path) -> None:
-    with open_session(tmp_path) as session, pytest.raises(DatasetError, match="make census") as caught:
+    with (
+        open_session(tmp_path) as session,
+        pytest.raises(DatasetError, match="kedro run --pipelines=sample_census") as caught,
+    ):
         session.run()
     assert f"census: there is no {tmp_path}" in str(caught.value)
     assert outputs(tmp_path) == []

@@ -66,11 +66,11 @@ def spark_flags(env: str | None, conf_source: str | None, params: dict[str, Any]
     \b
         eval spark-submit "$(premises spark-flags --env=prod)" submit.py --env=prod
     """  # noqa: D301 - the backspace keeps click from filling the lines
-    loader = KedroSession.create(env=env, conf_source=conf_source, runtime_params=params).load_context().config_loader
+    session = KedroSession.create(env=env, conf_source=conf_source, runtime_params=params)
     try:
-        settings = list_submit_settings(loader["spark"], deploy_mode)
+        settings = list_submit_settings(session.load_context().config_loader["spark"], deploy_mode)
     except MissingConfigException as error:
-        msg = f"The environment {loader.env or loader.default_run_env} has no spark.yml. Try --env=prod."
+        msg = "This environment has no spark.yml. Try --env=prod."
         raise click.ClickException(msg) from error
     except SparkError as error:
         raise click.ClickException(str(error)) from error

