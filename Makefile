@@ -49,7 +49,7 @@ package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configu
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --upgrade --group dev --extra h2o pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --upgrade --group dev --extra h2o --extra s3 pyproject.toml --output-file requirements.lock
 
 clean:  ## remove .venv, caches and builds; data stays
 	@rm -rf .venv .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz

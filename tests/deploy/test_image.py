@@ -40,7 +40,7 @@ def start(folder: Path, *arguments: str, **environment: str) -> list[str]:
     output = process.communicate(timeout=30)[0]
     if process.returncode:
         raise RuntimeError(output)
-    pid, *command = output.rstrip("\0").split("\0")
+    pid, *command = output.split("\0")[:-1]
     assert int(pid) == process.pid, "A shell stands between the container and its program, and keeps signals from it."
     return command
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyspark
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
@@ -337,17 +336,15 @@ def test_what_is_installed_here_is_made_for_this_spark() -> None:
 
 @pytest.mark.parametrize("alone", [True, False], ids=["in place of the right one", "beside the right one"])
 def test_h2o_for_another_spark_is_refused_with_the_one_to_install(tmp_path, monkeypatch, alone) -> None:
-    for name, found in {"h2o-pysparkling-3.4": "1", "pyspark": pyspark.__version__}.items():
-        folder = tmp_path / f"{name.replace('-', '_').replace('.', '_')}-{found}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {found}\n")
+    folder = tmp_path / "h2o_pysparkling_3_4-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: h2o-pysparkling-3.4\nVersion: 1\n")
     others = [path for path in sys.path if not alone or "site-packages" not in path]
     monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
     with pytest.raises(
-        H2OError, match=r"and h2o-pysparkling-3\.4 is made for another Spark\. Install h2o-pysparkling-3\.5 in"
-    ) as caught:
+        H2OError, match=r"h2o-pysparkling-3\.4 is made for another Spark than .* Install h2o-pysparkling-3\.5 in"
+    ):
         check_version()
-    assert f"pyspark is {pyspark.__version__}" in str(caught.value)
 
 
 WITHOUT_H2O = """

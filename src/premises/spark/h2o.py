@@ -13,7 +13,7 @@ import time
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import md5
-from importlib.metadata import distributions, version
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -52,7 +52,9 @@ def is_installed() -> bool:
 
 def name_package() -> str:
     """Name the package that has H2O for the Spark that is installed."""
-    return f"{PACKAGE}-{'.'.join(version('pyspark').split('.')[:2])}"
+    from pyspark import __version__ as spark_version  # a cluster's own pyspark is no installed distribution
+
+    return f"{PACKAGE}-{'.'.join(spark_version.split('.')[:2])}"
 
 
 def check_version() -> None:
@@ -67,8 +69,8 @@ def check_version() -> None:
     found = sorted(prefix + name.removeprefix(prefix).replace("-", ".") for name in names if name.startswith(prefix))
     if wrong := [name for name in found if name != wanted]:
         msg = (
-            f"pyspark is {version('pyspark')}, and {', '.join(wrong)} is made for another Spark. Install {wanted} in "
-            "its place, or uninstall it to run without H2O's tree."
+            f"{', '.join(wrong)} is made for another Spark than the one that is installed. Install {wanted} in its "
+            "place, or uninstall it to run without H2O's tree."
         )
         raise H2OError(msg)
 

@@ -43,7 +43,8 @@ def prepare_spark(settings: Mapping[str, Any]) -> None:
         return
     arguments = [f"--conf={name}={_text(value)}" for name, value in settings.items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
-    os.environ.setdefault("JAVA_HOME", _java_of_wheel())
+    if "JAVA_HOME" not in os.environ:
+        os.environ["JAVA_HOME"] = _java_of_wheel()  # where a cluster has its own Java, the wheel may be left out
     if not (Path(os.environ["JAVA_HOME"]) / "bin" / "java").exists():
         msg = (
             f"There is no Java in JAVA_HOME={os.environ['JAVA_HOME']}. Let it name a Java 17, or unset it to use the "

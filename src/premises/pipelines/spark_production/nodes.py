@@ -20,7 +20,7 @@ from premises.lazy_types import DataFrame, DecisionTreeClassifier, SparkDataFram
 from .parameters import SparkProductionParameters, Tolerance
 
 VERIFICATION_ROWS = 50
-LIBRARIES = ("kedro", "narwhals", "pyspark", "scikit-learn", "skops")
+LIBRARIES = ("kedro", "narwhals", "scikit-learn", "skops")
 
 
 def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
@@ -368,9 +368,11 @@ def _plain(value: Any) -> Any:
 
 def _list_versions() -> dict[str, str]:
     """Name the versions of the libraries that made the models; H2O's where it is installed."""
+    import pyspark
+
     from premises.spark.h2o import PACKAGE, is_installed, name_package
 
-    found = {library: version(library) for library in LIBRARIES}
+    found = {library: version(library) for library in LIBRARIES} | {"pyspark": pyspark.__version__}
     return found | ({PACKAGE: version(name_package())} if is_installed() else {})
 
 
