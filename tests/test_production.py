@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +20,13 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError
 from pyspark.sql import functions as F  # noqa: N812
 
-from conftest import PROJECT, census_rows, fresh_environment, kedro, listening_addresses, open_session, programs_under
+from conftest import PROJECT, census_rows, kedro, open_session
 from premises.census.schema import CENSUS_2016_FILE
 from premises.datasets.skops_dataset import SkopsDataset
 from premises.errors import ParityError
 from premises.settings import CONFIG_LOADER_ARGS
-from storage import LOOSE, LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, TRAINED_ANEW, digest, read, read_json
+from premises.spark.h2o import PACKAGE, is_installed
+from storage import LOOSE, SAME_FILES, SAME_TABLES, SMALL_CENSUS, TRAINED_ANEW, digest, read, read_json
 
 ENVIRONMENTS = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()]
 
@@ -154,7 +151,7 @@ def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
 
 def test_not_one_prediction_of_the_tree_that_is_handed_over_differs(run_storage, prod_storage) -> None:
     parity = read_json(prod_storage, "08_reporting/parity.json")
-    assert set(parity) == {"handed_over", "mllib", "h2o"}
+    assert set(parity) == {"handed_over", *TRAINED_ANEW}
     model_input = read(run_storage, "05_model_input/model_input.parquet").to_pandas()
     handed_over = parity["handed_over"]
     assert handed_over["rows"] == (model_input["split"] == "test").sum()
@@ -162,7 +159,7 @@ def test_not_one_prediction_of_the_tree_that_is_handed_over_differs(run_storage,
     assert {name: handed_over[name] for name in zero} == dict.fromkeys(zero, 0)
     assert handed_over["agreement"] == 1
     assert parity["mllib"]["differing_rows"] > 0
-    assert [one["failures"] for one in parity.values()] == [[], [], []]
+    assert not any(one["failures"] for one in parity.values())
     research, ours = (
         read(prod_storage, f"07_model_output/{name}_predictions.parquet") for name in ("research", "handed_over")
     )
@@ -172,7 +169,7 @@ def test_not_one_prediction_of_the_tree_that_is_handed_over_differs(run_storage,
 
 def test_the_run_shows_every_model_and_the_parity_report(prod_storage) -> None:
     shown = " ".join((prod_storage / "stdout.txt").read_text().split())
-    for model in ("research", "handed_over", "mllib", "h2o"):
+    for model in ("research", "handed_over", *TRAINED_ANEW):
         assert model in shown
     assert "08_reporting/parity_report.html" in shown
     assert "All within tolerance" in (prod_storage / "08_reporting/parity.md").read_text()
@@ -199,7 +196,8 @@ def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert release["code"]["git_commit"] == (commit.stdout.strip() or None)
     assert release["code"]["versions"]["pyspark"] == version("pyspark")
-    assert set(release["code"]["versions"]) >= {"kedro", "narwhals", "scikit-learn", "skops", "h2o-pysparkling"}
+    libraries = {"kedro", "narwhals", "pyspark", "scikit-learn", "skops", *([PACKAGE] if is_installed() else [])}
+    assert set(release["code"]["versions"]) == libraries
     assert release["metrics"] == read_json(prod_storage, "08_reporting/handed_over_metrics.json")
     assert release["metrics"] == read_json(run_storage, "08_reporting/research_metrics.json")
     assert release["parity"]["differing_rows"] == 0
@@ -357,68 +355,6 @@ def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> Non
         run(storage, "spark_production", only={"from_nodes": ["measure_parity"]}, spark_production=loose)
     assert "mllib:" not in str(caught.value)
     assert (storage / "06_models/release.json").read_bytes() == before
-
-
-def test_a_killed_run_leaves_the_release_whole_and_the_next_run_succeeds(storage) -> None:
-    release = storage / "06_models/release.json"
-    command = [sys.executable, "-m", "kedro", "run", "--env=prod", "--pipelines=spark_production"]
-    command += [f"--params=storage={storage},spark_production.sql_nodes=1,{LOOSE_PARAMS}"]
-    for node, seconds in (("train_mllib", 2.0), ("publish_release", 0.0)):
-        before = release.read_bytes()
-        named = Path(json.loads(before)["model"]["location"].removeprefix("file://"))
-        model = {path: path.read_bytes() for path in named.rglob("*") if path.is_file()}
-        assert model
-        kill_at(command, node, seconds)
-        assert release.read_bytes() == before, node
-        assert {path: path.read_bytes() for path in named.rglob("*") if path.is_file()} == model, node
-    put_census_again(storage)
-    run(storage, "scoring")
-    assert len(pd.read_parquet(storage / "07_model_output/predictions.parquet")) == 3
-    run(storage, "spark_production", only={"to_nodes": ["publish_release"]}, spark_production=read_parameters(release))
-    assert release.read_bytes() != before
-    assert json.loads(release.read_bytes())["parity"]["differing_rows"] == 0
-
-
-def kill_at(command: list[str], node: str, seconds: float) -> None:
-    """Start a run, and kill all its processes so many seconds after a node has begun."""
-    with subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=fresh_environment(COLUMNS="300"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if f"Running node: {node}" in line:
-                time.sleep(seconds)
-                assert_closed(process.pid)
-                os.killpg(process.pid, signal.SIGKILL)
-                break
-        process.wait()
-    assert process.returncode == -signal.SIGKILL, "".join(said)
-
-
-def assert_closed(pid: int) -> None:
-    """Nothing of a run listens to other machines, and its JVM has the memory that `spark.yml` gives it."""
-    processes = {pid: "python"} | programs_under(pid)
-    (java,) = [one for one, program in processes.items() if program == "java"]
-    assert "-Xmx4g" in Path(f"/proc/{java}/cmdline").read_text().split("\0")
-    assert listening_addresses(java)
-    for one in processes:
-        assert all(address.is_loopback for address in listening_addresses(one)), processes[one]
-
-
-def put_census_again(storage: Path) -> None:
-    shutil.rmtree(storage / "01_raw")
-    put_census(storage, {}, {}, {"N_PRINCIP": "Sense informació"})
-
-
-def read_parameters(release: Path) -> dict[str, Any]:
-    return json.loads(release.read_text())["parameters"]["spark_production"]
 
 
 def test_research_takes_no_more_rows_than_it_may_and_the_rest_is_still_compared(storage) -> None:

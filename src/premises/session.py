@@ -15,6 +15,9 @@ from premises.errors import PremisesError
 
 traceback_logger = logging.getLogger("premises.traceback")
 
+RAISED = re.compile(r"\s\[USER_RAISED_EXCEPTION\] (.*) SQLSTATE: P0001")
+"""How Spark 4 wraps a sentence of `raise_error`, which Spark 3.5 leaves as it is."""
+
 
 class PremisesSession(KedroSession):
     """A Kedro session that takes the pipelines to run from `conf/<env>/run.yml` when none is named."""
@@ -55,8 +58,9 @@ def _message(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(error, DataValidationError) and isinstance(cause, PremisesError):
         return f"{error.dataset_name}: {cause}"
-    message, *trace = str(error).split("\n\tat ")
+    text = RAISED.sub(r" \1", str(error))
+    message, *trace = text.split("\n\tat ")
     if trace:  # of Java: where it came from is in the log file, and what is wrong stands last
-        reasons = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)$", str(error), re.MULTILINE)
+        reasons = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)$", text, re.MULTILINE)
         return f"{message.splitlines()[0]} {reasons[-1] if reasons else message.splitlines()[-1]}"
-    return str(error)
+    return text

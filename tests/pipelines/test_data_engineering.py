@@ -239,6 +239,13 @@ def test_the_distance_to_the_district_centre_is_in_metres(engine: Engine) -> Non
     assert [(row["x_metres"], row["y_metres"]) for row in rows] == [(430000, 4580000), (430600, 4580800)]
 
 
+def test_a_premises_with_half_a_place_does_not_move_the_centre(engine: Engine) -> None:
+    at = {"X_UTM_ETRS": "430000", "Y_UTM_ETRS": "4580000"}
+    half = {"X_UTM_ETRS": "", "Y_UTM_ETRS": "4580400"}
+    rows = features(engine, at, at | {"X_UTM_ETRS": "430600", "Y_UTM_ETRS": "4580800"}, half)
+    assert [row["metres_to_district_centre"] for row in rows] == [500, 500, None]
+
+
 def test_features_are_float32_and_about_the_place_only(engine: Engine) -> None:
     premises = clean_premises(engine.frame(census_rows({}), CENSUS_SCHEMA))
     types = engine.types(build_premises_features(premises, PARAMETERS))

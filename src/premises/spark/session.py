@@ -83,7 +83,8 @@ def start_spark() -> SparkSession:
         try:
             session = SparkSession.builder.getOrCreate()
         except (PySparkException, Py4JError, OSError) as error:
-            msg = f"Spark does not start on master {master}: {_first_line(error)} See spark.yml."
+            java = os.environ.get("JAVA_HOME")
+            msg = f"Spark does not start on master {master}: {_first_line(error)} See spark.yml; JAVA_HOME is {java}."
             raise SparkError(msg) from error
     if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
         msg = (
@@ -129,7 +130,7 @@ def is_on_this_machine(master: str) -> bool:
     if master.startswith("spark://"):
         addresses = master.removeprefix("spark://").split(",")
         return all(_is_loopback(address.rpartition(":")[0]) for address in addresses)
-    return master.startswith("local")
+    return not master.startswith(("yarn", "k8s://", "mesos://"))
 
 
 def find_on_hadoop(path: str) -> tuple[Any, Any]:

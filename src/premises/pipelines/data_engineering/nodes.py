@@ -178,10 +178,13 @@ def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringPar
     in_parcel = frame.group_by("cadastral_reference", drop_null_keys=True).agg(premises_in_parcel=nw.len())
     in_cell = frame.group_by("cell_x", "cell_y", drop_null_keys=True).agg(premises_in_cell=nw.len())
     centres = frame.group_by("district_id", drop_null_keys=True).agg(
-        located=nw.col("x_mm").count(), x_mm_in_district=nw.col("x_mm").sum(), y_mm_in_district=nw.col("y_mm").sum()
+        located_x=nw.col("x_mm").count(),
+        located_y=nw.col("y_mm").count(),
+        x_mm_in_district=nw.col("x_mm").sum(),
+        y_mm_in_district=nw.col("y_mm").sum(),
     )
-    from_centre_x = nw.col("x_mm") - nw.col("x_mm_in_district") // nw.col("located")
-    from_centre_y = nw.col("y_mm") - nw.col("y_mm_in_district") // nw.col("located")
+    from_centre_x = nw.col("x_mm") - nw.col("x_mm_in_district") // nw.col("located_x")
+    from_centre_y = nw.col("y_mm") - nw.col("y_mm_in_district") // nw.col("located_y")
     squared_mm = from_centre_x * from_centre_x + from_centre_y * from_centre_y
     features = {
         **{
