@@ -1,10 +1,11 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock sample census viz package clean
+.PHONY: help run test test-spark4 lint lock sample census viz package clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
+BIN4 := .venv-spark4/bin
 UV := .uv/bin/uv
 CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
@@ -14,7 +15,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV PYTHONPATH
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 run: .venv/installed  ## the main job: research, production on Spark, and the comparison; draws a sample if no census is there
 	@if [ -e $(CENSUS) ]; then \
@@ -28,6 +29,11 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 
 test: .venv/installed lint  ## check the code, then run all tests
 	@$(BIN)/python -m pytest
+
+# What a plain run in prod leaves is all that these tests look at.
+test-spark4: .venv-spark4/installed  ## run in prod on Spark 4, without H2O, and hold it to the rows and the tree of research
+	@JAVA_HOME="$$(cat .venv-spark4/java)" $(BIN4)/python -m pytest --engines=spark tests/test_production.py \
+	  -k "rows_of_research or very_same_tree or not_one_prediction or release_names or every_premises or summary_adds"
 
 lint: .venv/installed  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
@@ -52,7 +58,7 @@ lock: $(UV)  ## pin all dependencies anew, with hashes
 	  --no-header --no-annotate --upgrade --group dev --extra h2o --extra s3 pyproject.toml --output-file requirements.lock
 
 clean:  ## remove .venv, caches and builds; data stays
-	@rm -rf .venv .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
+	@rm -rf .venv .venv-spark4 .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
 	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml $(UV)
@@ -60,6 +66,20 @@ clean:  ## remove .venv, caches and builds; data stays
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The same lock but for pyspark. Spark 4 starts with a module of Java that the Java of the wheel has not.
+.venv-spark4/installed: requirements.lock requirements-spark4.lock pyproject.toml $(UV)
+	@$(UV) venv --quiet --allow-existing --python 3.11 .venv-spark4
+	@for java in "$$JAVA_HOME/bin/java" "$$(command -v java)" /usr/lib/jvm/*/bin/java; do \
+	  if "$$java" --list-modules 2>/dev/null | grep -q jdk.incubator.vector; then \
+	    java=$$(readlink -f "$$java"); echo "$${java%/bin/java}" > .venv-spark4/java; exit 0; \
+	  fi; \
+	done; echo "Spark 4 needs a whole Java 17. On Debian, install openjdk-17-jre-headless; or set JAVA_HOME." >&2; exit 1
+	@echo h2o-pysparkling-3-5 > .venv-spark4/excludes.txt
+	@$(UV) pip install --quiet --python $(BIN4)/python --no-deps --require-hashes --requirements requirements.lock \
+	  --overrides requirements-spark4.lock --excludes .venv-spark4/excludes.txt
+	@$(UV) pip install --quiet --python $(BIN4)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # uv comes from the same lock; pip reads the version and hashes of that one package from it.

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyspark
 import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[1]
 ENGINES = ("pandas", "polars", "duckdb", "spark")
-SPARK_VARIABLES = ("JAVA_HOME", "SPARK_", "PYSPARK_")
-"""How the environment variables begin that decide which Java and Spark a process starts."""
+SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
+"""How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
+will do: it does not for Spark 4."""
 
 LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp."""

@@ -127,16 +127,17 @@ class Job:
 
 @pytest.fixture
 def start(package, tmp_path) -> Iterator[Any]:
-    """Starts a command from an empty folder; what still runs after the test is ended."""
+    """Starts a command from an empty folder, or from the checkout; what still runs after the test is ended."""
     jobs = []
 
-    def start_job(command: list[str], cwd: Path | None = None) -> Job:
+    def start_job(command: list[str], *, checkout: bool = False) -> Job:
         folder = tmp_path / f"empty{len(jobs)}"
         folder.mkdir()
+        environment = fresh_environment() if checkout else package.environment
         process = subprocess.Popen(
             command,
-            cwd=cwd or folder,
-            env=package.environment | {"COLUMNS": "300"},
+            cwd=PROJECT if checkout else folder,
+            env=environment | {"COLUMNS": "300"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -236,10 +237,23 @@ def test_spark_submit_gives_the_rows_of_a_laptop_and_executors_need_no_python(
     assert predictions.num_rows == read(run_storage, "04_feature/premises_features.parquet").num_rows
 
 
+def test_a_submitted_run_refuses_a_storage_of_this_machine_if_the_master_may_be_on_another(
+    package, cluster, start, small, tmp_path
+) -> None:
+    storage = link_census(tmp_path / "storage", small)
+    master, *rest = package.spark_submit(cluster.master, f"--params=storage={storage}")[1:]
+    name = master.replace("127.0.0.1", "LOCALHOST")  # it answers, and is no name that is known for this machine
+    job = start(["spark-submit", name, *rest])
+    said = job.process.communicate()[0]
+    assert job.process.returncode == 1, said
+    assert f"is a path of this machine, and {name.removeprefix('--master=')} works on others" in said
+    assert [path.name for path in storage.iterdir()] == ["01_raw"]
+
+
 def test_a_laptop_runs_on_the_cluster_by_naming_its_master(cluster, start, small, tmp_path) -> None:
     storage = link_census(tmp_path / "storage", small)
     options = f"--params=master={cluster.master},storage={storage},{LOOSE_PARAMS}"
-    job = start([sys.executable, "-m", "kedro", "run", "--env=prod", options], cwd=PROJECT)
+    job = start([sys.executable, "-m", "kedro", "run", "--env=prod", options], checkout=True)
     job.wait_for_node("train_mllib")
     assert len(cluster.executors()) == 2
     job.finish()

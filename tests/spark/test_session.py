@@ -29,7 +29,7 @@ from conftest import (
 from premises.census.schema import CENSUS_2016_FILE
 from premises.errors import SparkError
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import prepare_spark, start_spark
+from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
 
 SECONDS = 30
 """An error in the set-up is answered within; the start of the command line takes most of it."""
@@ -263,6 +263,56 @@ def test_a_spark_home_with_no_spark_is_refused(tmp_path) -> None:
     assert_refused(put_census(tmp_path / "storage"), "has no Spark, and pyspark is", SPARK_HOME=str(tmp_path))
 
 
+def test_a_storage_of_one_machine_is_refused_where_spark_works_on_others(tmp_path) -> None:
+    storage = put_census(tmp_path)
+    done = kedro("run", "--env=prod", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1, said
+    assert f"{CENSUS_2016_FILE} is a path of this machine, and yarn works on others" in said
+    assert "--params=storage=hdfs://" in said
+    assert written(storage) == []
+    assert "Starting Spark" not in said
+
+
+def test_a_mount_that_all_machines_have_is_no_storage_of_one(tmp_path) -> None:
+    storage = put_census(tmp_path / "storage")
+    conf = conf_with(tmp_path)
+    settings_file = conf / "prod/globals.yml"
+    settings_file.write_text(settings_file.read_text().replace("storage_is_shared: false", "storage_is_shared: true"))
+    options = (f"--conf-source={conf}", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9")
+    done = kedro("run", "--env=prod", *options)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1, said
+    assert "Spark does not start on master yarn" in said  # there is none here
+
+
+@pytest.mark.parametrize("master", ["yarn", "k8s://https://10.0.0.5"])
+def test_a_driver_that_workers_would_not_find_is_refused(no_session, master) -> None:  # noqa: ARG001
+    prepare_spark({"spark.master": master, "spark.driver.host": "127.0.0.1"})
+    with pytest.raises(SparkError, match=r"spark\.driver\.host is 127\.0\.0\.1, where the workers of"):
+        start_spark()
+
+
+@pytest.mark.parametrize(
+    ("master", "here"),
+    [
+        ("local", True),
+        ("local[*]", True),
+        ("local-cluster[2,1,1024]", True),
+        ("spark://127.0.0.1:7077", True),
+        ("spark://localhost:7077", True),
+        ("spark://[::1]:7077", True),
+        ("spark://127.0.0.1:7077,127.0.0.2:7077", True),
+        ("spark://127.0.0.1:7077,10.0.0.5:7077", False),
+        ("spark://master:7077", False),
+        ("yarn", False),
+        ("k8s://https://127.0.0.1:6443", False),
+    ],
+)
+def test_a_master_is_on_this_machine_if_no_other_reaches_it(master, here) -> None:
+    assert is_on_this_machine(master) == here
+
+
 @pytest.fixture
 def no_session(monkeypatch):
     """Spark's session is made as if there were none, and what that sets in the environment is taken back."""
@@ -318,7 +368,9 @@ def test_a_cluster_of_another_spark_is_refused(no_session, spark, monkeypatch) -
 
     other = Other()
     monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda _: other)
-    with pytest.raises(SparkError, match=rf"runs Spark 3\.4\.1, and pyspark is {pyspark.__version__}\. Install"):
+    with pytest.raises(
+        SparkError, match=rf"runs Spark 3\.4\.1, and pyspark is {pyspark.__version__}\. Install pyspark==3\.4\.\*"
+    ):
         start_spark()
     assert other.stopped
 
