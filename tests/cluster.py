@@ -63,11 +63,22 @@ class Cluster:
     def executors(self) -> set[int]:
         return {pid for one in self.workers for pid, program in programs_under(one.pid).items() if program == "java"}
 
-    def kill_worker(self) -> None:
-        """Kill the newest worker; the executors under it end by themselves."""
-        worker = self.workers[-1]
+    def kill_busiest_worker(self) -> None:
+        """Kill the worker whose executor works most; the executor ends by itself. Another worker takes its place."""
+        running = [worker for worker in self.workers if worker.poll() is None]
+        before = [_ticks(worker.pid) for worker in running]
+        time.sleep(0.1)
+        used = [_ticks(worker.pid) - ticks for worker, ticks in zip(running, before, strict=True)]
+        worker = running[used.index(max(used))]
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
+        self.add_worker()
+
+
+def _ticks(pid: int) -> int:
+    """Processor time that the programs under a process have used so far."""
+    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in programs_under(pid)]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats)
 
 
 @contextmanager

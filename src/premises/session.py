@@ -63,4 +63,4 @@ def _message(error: Exception) -> str:
     if trace:  # of Java: where it came from is in the log file, and what is wrong stands last
         reasons = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)$", text, re.MULTILINE)
         return f"{message.splitlines()[0]} {reasons[-1] if reasons else message.splitlines()[-1]}"
-    return text
+    return " ".join(text.splitlines()) if isinstance(error, DatasetError) else text
