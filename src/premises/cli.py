@@ -68,10 +68,14 @@ def spark_flags(env: str | None, conf_source: str | None, params: dict[str, Any]
     """  # noqa: D301 - the backspace keeps click from filling the lines
     session = KedroSession.create(env=env, conf_source=conf_source, runtime_params=params)
     try:
-        settings = list_submit_settings(session.load_context().config_loader["spark"], deploy_mode)
-    except MissingConfigException as error:
+        configured = session.load_context().config_loader["spark"]
+    except MissingConfigException:  # Kedro says so of an environment without it, and gives none for base
+        configured = {}
+    if not configured:
         msg = "This environment has no spark.yml. Try --env=prod."
-        raise click.ClickException(msg) from error
+        raise click.ClickException(msg)
+    try:
+        settings = list_submit_settings(configured, deploy_mode)
     except SparkError as error:
         raise click.ClickException(str(error)) from error
     if style == "json":

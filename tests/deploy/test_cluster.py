@@ -42,6 +42,11 @@ MOMENTS = [
 KILLS = [("clean_premises", "save"), ("train_mllib", "RandomForest.scala"), ("score_premises", "save")]
 """When a worker is killed: the node that has begun, and a stage of the job that has."""
 
+SHORT_LIVED = dict.fromkeys(
+    ("spark_driver_extraJavaOptions", "spark_executor_extraJavaOptions"), "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+)
+"""A JVM that lives for seconds should not spend them on making its code fast."""
+
 RELEASE = "06_models/release.json"
 
 
@@ -323,7 +328,7 @@ def test_a_driver_killed_at_any_moment_leaves_the_release_whole_and_the_next_run
     release = storage / RELEASE
     release.write_text(release.read_text().replace(str(released), str(storage)))
     params = f"--params=storage={storage},spark_production.sql_nodes=1,{LOOSE_PARAMS}"  # MLlib's form is released
-    command = package.spark_submit(cluster.master, params)
+    command = package.spark_submit(cluster.master, params, **SHORT_LIVED)
     for number, (node, seconds, run) in enumerate(MOMENTS):
         before = released_files(storage)
         job = start([*command, *run])

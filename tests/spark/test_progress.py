@@ -72,7 +72,7 @@ def test_nothing_is_said_while_spark_does_nothing(spark, caplog) -> None:
     with caplog.at_level(logging.INFO), StageProgress(spark.sparkContext, console):
         time.sleep(0.5)
     assert console.file.getvalue() == ""
-    assert not caplog.records
+    assert lines(caplog, progress.logger) + lines(caplog, progress.file_logger) == []
 
 
 def test_the_watch_ends_with_the_block_whatever_has_happened_in_it(spark) -> None:
