@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from contextlib import ExitStack
@@ -121,6 +122,7 @@ class RunHooks:
         if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
             self._check_storage(used, find_master())
             self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
+            atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
             if not _is_local(path) and not catalog.exists(name):

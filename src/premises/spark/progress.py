@@ -34,7 +34,7 @@ file_logger = logging.getLogger(f"{__name__}.file")
 class StageProgress:
     """Watches Spark's stages from a thread of its own, from `with` to its end."""
 
-    node = ""
+    node = "loading"
     """The node that runs; Spark's own names of stages say where in the code they were asked for."""
 
     def __init__(self, context: SparkContext, console: Console | None = None) -> None:
