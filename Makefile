@@ -56,6 +56,8 @@ package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configu
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate --upgrade --group dev --extra h2o --extra s3 pyproject.toml --output-file requirements.lock
+	@echo 'pyspark>=4,<5' | $(UV) pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --upgrade - --output-file requirements-spark4.lock
 
 clean:  ## remove .venv, caches and builds; data stays
 	@rm -rf .venv .venv-spark4 .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz

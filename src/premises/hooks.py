@@ -119,14 +119,17 @@ class RunHooks:
         inputs = sorted(pipeline.inputs() & used)
         for name in inputs:
             self._check_local_input(name)
-        if any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used):
+        needs_spark = any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used)
+        if needs_spark:
             self._check_storage(used, find_master())
-            self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
-            atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
+            start_spark()
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
             if not _is_local(path) and not catalog.exists(name):
                 raise DatasetError(_missing(name, path))
+        if needs_spark:
+            self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
+            atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
