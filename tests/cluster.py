@@ -34,12 +34,11 @@ def answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
+def wait_for(what: Callable[[], Any]) -> None:
+    until = time.monotonic() + SECONDS
+    while not what():
         assert time.monotonic() < until
         time.sleep(0.02)
-    return found
 
 
 @dataclass

@@ -120,10 +120,9 @@ class Job:
                 return
         raise AssertionError("".join(self.said))
 
-    def finish(self) -> str:
+    def finish(self) -> None:
         self.said.append(self.process.stdout.read())
         assert self.process.wait() == 0, "".join(self.said)
-        return "".join(self.said)
 
     def is_there(self) -> bool:
         """Whether any process of the group still runs."""
@@ -180,8 +179,9 @@ def link_census(storage: Path, of: Path) -> Path:
 def small(tmp_path_factory) -> Path:
     """A storage with a small census, and the research on it as a laptop does it."""
     storage = tmp_path_factory.mktemp("small")
-    for options in (("--pipelines=sample_census", f"--params=storage={storage},rows={SMALL_CENSUS}"), ()):
-        done = kedro("run", *(options or (f"--params=storage={storage}",)))
+    params = f"--params=storage={storage}"
+    for options in (["--pipelines=sample_census", f"{params},rows={SMALL_CENSUS}"], [params]):
+        done = kedro("run", *options)
         assert done.returncode == 0, done.stdout + done.stderr
     return storage
 
