@@ -22,7 +22,9 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 
-from premises.census.schema import CENSUS_2016_COLUMNS, CENSUS_2016_FILE
+from premises.census.schema import VINTAGES
+from premises.pipelines.data_engineering.nodes import check_premises, find_repeated_ids, select_premises
+from premises.pipelines.data_engineering.parameters import CensusParameters
 from premises.session import PremisesSession
 from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.estimators import make_h2o_tree
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).parents[1]
+COLUMNS = VINTAGES[2016].columns
+CENSUS = CensusParameters(vintage=2016, rejected_share=0.01)
 ENGINES = ("pandas", "polars", "duckdb", "spark")
 SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
 """How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
@@ -67,6 +71,11 @@ class Engine:
         names = nw.from_native(native).collect_schema().names()  # Arrow would take pandas' index along
         frame = nw.from_native(native).lazy().collect("pyarrow").select(names)
         return sorted(frame.rows(named=True), key=lambda row: (next(iter(row.values())) is None, *row.values()))
+
+    def stored(self, native: Any) -> Any:
+        """What the next node is given: a table that has been written and loaded."""
+        names = nw.from_native(native).collect_schema().names()
+        return self.from_arrow(nw.from_native(native).lazy().collect("pyarrow").select(names).to_native())
 
     def types(self, native: Any) -> dict[str, str]:
         return {name: str(dtype) for name, dtype in nw.from_native(native).collect_schema().items()}
@@ -118,7 +127,7 @@ def spark() -> Iterator[SparkSession]:
 
 def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
     """Columns of a raw census with a row for each change to a premises of Barcelona's 2016 census, ids from 1."""
-    row: dict[str, str | None] = dict.fromkeys(CENSUS_2016_COLUMNS, " ") | {
+    row: dict[str, str | None] = dict.fromkeys(COLUMNS, " ") | {
         "ID_PRINCIP": "1",
         "N_PRINCIP": "Actiu",
         "ID_SECTOR": "1",
@@ -151,10 +160,31 @@ def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
         "LONGITUD": "2.182944",
     }
     rows = [row | {"ID_BCN": str(number)} | change for number, change in enumerate(changes, start=1)]
-    return {column: [row[column] for row in rows] for column in CENSUS_2016_COLUMNS}
+    return {column: [row[column] for row in rows] for column in COLUMNS}
 
 
-CENSUS_SCHEMA = dict.fromkeys(CENSUS_2016_COLUMNS, pa.string())
+CENSUS_SCHEMA = {"file_row": pa.int64(), **dict.fromkeys(("unread", *COLUMNS), pa.string())}
+
+
+def read_rows(*changes: dict[str, str | None], unread: tuple[str, ...] = ()) -> pa.Table:
+    """The same as it is read from a file, and below it the texts of rows with another number of fields."""
+    rows = census_rows(*changes)
+    nothing: list[str | None] = [None] * len(unread)
+    whole = {"unread": [*[None] * len(changes), *unread], **{name: [*cells, *nothing] for name, cells in rows.items()}}
+    numbers = range(2, 2 + len(changes) + len(unread))
+    return pa.table({"file_row": numbers, **whole}, schema=pa.schema(CENSUS_SCHEMA))
+
+
+def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:
+    """A census that the contract has been applied to."""
+    frame = engine.from_arrow(census)
+    repeated = engine.stored(find_repeated_ids(frame, parameters))
+    return engine.stored(check_premises(frame, repeated, parameters))
+
+
+def clean(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:
+    """The valid premises of a census."""
+    return select_premises(check(engine, census, parameters), {})
 
 
 def open_session(
@@ -270,4 +300,4 @@ def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def sample_file(run_storage: Path) -> Path:
-    return run_storage / "01_raw" / CENSUS_2016_FILE
+    return run_storage / "01_raw" / VINTAGES[2016].file

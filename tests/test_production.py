@@ -21,7 +21,7 @@ from kedro.io import DatasetError
 from pyspark.sql import functions as F  # noqa: N812
 
 from conftest import PROJECT, census_rows, kedro, open_session
-from premises.census.schema import CENSUS_2016_FILE
+from premises.census.schema import VINTAGES
 from premises.datasets.skops_dataset import SkopsDataset
 from premises.errors import ParityError
 from premises.settings import CONFIG_LOADER_ARGS
@@ -57,7 +57,7 @@ def model_files(storage: Path) -> dict[str, int]:
 
 
 def put_census(storage: Path, *rows: dict[str, str | None]) -> None:
-    file = storage / "01_raw" / CENSUS_2016_FILE
+    file = storage / "01_raw" / VINTAGES[2016].file
     file.parent.mkdir(parents=True)
     pd.DataFrame(census_rows(*rows)).to_csv(file, index=False)
 

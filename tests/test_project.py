@@ -16,7 +16,7 @@ from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from conftest import PROJECT, census_rows, kedro, open_session
-from premises.census.schema import CENSUS_2016_FILE, CREDIT
+from premises.census.schema import CREDIT, VINTAGES
 from premises.errors import CensusError
 from premises.settings import CONFIG_LOADER_ARGS
 
@@ -48,7 +48,7 @@ def outputs(storage: Path) -> list[str]:
 
 
 def put_census(storage: Path, *rows: dict[str, str | None]) -> Path:
-    file = storage / "01_raw" / CENSUS_2016_FILE
+    file = storage / "01_raw" / VINTAGES[2016].file
     file.parent.mkdir(parents=True)
     pd.DataFrame(census_rows(*rows)).to_csv(file, index=False)
     return file
@@ -220,7 +220,7 @@ def test_the_command_line_loads_no_heavy_library_to_list_pipelines() -> None:
     [
         (("registry", "list"), "sklearn_research"),
         (("catalog", "describe-datasets"), "research_tree"),
-        (("registry", "describe", "data_engineering"), "clean_premises"),
+        (("registry", "describe", "data_engineering"), "check_premises"),
     ],
 )
 def test_kedros_commands_work_from_a_clone(arguments: tuple[str, ...], expected: str) -> None:

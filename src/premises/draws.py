@@ -15,22 +15,27 @@ DRAWS = 2**31 - 1
 
 MULTIPLIER = 48271
 
+DIGITS = 15
+"""Two numbers of so many decimal digits add up to less than 2**52."""
+
 
 def add_draws(frame: FrameT, identity: str, **steps: int) -> FrameT:
     """Draw integers from an id.
 
     Args:
         frame: Has the id.
-        identity: Its column: integers of less than 2**52 either way, where each engine's division is still exact.
+        identity: Its column. Integers of less than 2**52 either way, where each engine's division is still exact; or
+            text, of which the digits count: the first 15 as a number, and the next 15 added to it. A number draws the
+            same as its text, if that has no more than 15 digits.
         steps: For each column to add, how many steps of the generator to take; each purpose has its own.
 
     Returns:
-        The frame with the columns: integers from 0 to `DRAWS` - 1. Different ids from 0 to `DRAWS` - 1 never draw the
-        same.
+        The frame with the columns: integers from 0 to `DRAWS` - 1. Different numbers from 0 to `DRAWS` - 1 never draw
+        the same.
     """
     # Each column is named before the next uses it: nested in one expression it would be worked out many times over.
     return (
-        frame.with_columns(_seed=modulo(nw.col(identity), DRAWS))
+        _add_seed(frame, identity)
         .with_columns(**{name: nw.col("_seed") * pow(MULTIPLIER, step, DRAWS) for name, step in steps.items()})
         .with_columns(**{name: modulo(nw.col(name), DRAWS) for name in steps})
         .drop("_seed")
@@ -40,3 +45,17 @@ def add_draws(frame: FrameT, identity: str, **steps: int) -> FrameT:
 def modulo(value: nw.Expr, divisor: int) -> nw.Expr:
     """Give the remainder, in arithmetic that PyArrow-backed pandas has too: it has no `%`."""
     return value - (value // divisor) * divisor
+
+
+def _add_seed(frame: FrameT, identity: str) -> FrameT:
+    if frame.collect_schema()[identity] != nw.String:
+        return frame.with_columns(_seed=modulo(nw.col(identity), DRAWS))
+    digits = nw.col(identity).str.replace_all("[^0-9]+", "")
+    first, next_ones = (
+        nw.concat_str(nw.lit("0"), nw.col("_seed").str.slice(start, DIGITS)).cast(nw.Int64) for start in (0, DIGITS)
+    )
+    return (
+        frame.with_columns(_seed=digits)
+        .with_columns(_seed=first + next_ones)
+        .with_columns(_seed=modulo(nw.col("_seed"), DRAWS))
+    )

@@ -27,3 +27,11 @@ class ParityError(PremisesError):
 
 class H2OError(PremisesError):
     """An H2O that does not start, does not train, or is not the one that Spark needs."""
+
+
+class ContractError(PremisesError):
+    """A table that is not what its contract says."""
+
+
+class DriftError(PremisesError):
+    """A census that is too far from the one that the released model was trained on."""

@@ -19,6 +19,7 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
+from premises.census.schema import VINTAGES
 from premises.errors import H2OError, SparkError
 from premises.spark.h2o import check_version, is_installed
 from premises.spark.progress import StageProgress
@@ -51,7 +52,7 @@ COMMAND = "premises" if Path(sys.argv[0]).name in {"premises", "submit.py"} else
 """What a person has typed to get here: the wheel's command, or that of a checkout."""
 
 HOW_TO_GET = {
-    "census": "Run `python -m premises.census.download` for the file that the Council publishes, or "
+    "census_file": "Run `python -m premises.census.download` for the file that the Council publishes, or "
     f"`{COMMAND} --pipelines=sample_census` for a sample drawn from its published counts."
 }
 
@@ -64,6 +65,8 @@ class RunHooks:
         self._storage_is_shared = False
         self._conf_catalog: dict[str, Any] = {}
         self._trains = False
+        self._vintage = 0
+        self._has_checked_rows = False
         self._began = 0.0
         self._seconds: dict[str, float] = {}
         self._watch = ExitStack()
@@ -112,6 +115,7 @@ class RunHooks:
             H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
+        self._vintage = catalog.load("params:census.vintage")
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
         if pipeline.all_outputs() & {"mllib_model", "h2o_model", "release"}:
             self._check_h2o(pipeline, catalog)
@@ -119,7 +123,7 @@ class RunHooks:
         inputs = sorted(pipeline.inputs() & used)
         for name in inputs:
             self._check_local_input(name)
-        needs_spark = any(self._conf_catalog[name]["type"].startswith(SPARK_DATASETS) for name in used)
+        needs_spark = any(_type_of_table(self._conf_catalog[name]).startswith(SPARK_DATASETS) for name in used)
         if needs_spark:
             self._check_storage(used, find_master())
             start_spark()
@@ -142,8 +146,9 @@ class RunHooks:
         Raises:
             CensusError: If it has no rows, or the run trains and all premises of known status are of one class.
         """
-        if dataset_name == "census":
-            check_rows(data, to_train=self._trains)
+        if dataset_name == "census" and not self._has_checked_rows:
+            check_rows(data, VINTAGES[self._vintage], to_train=self._trains)
+            self._has_checked_rows = True
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
@@ -249,6 +254,12 @@ class RunHooks:
 def _block(name: str) -> str:
     """Give the top-level name of `params:block.key`."""
     return name.removeprefix(PARAMETER).split(".")[0]
+
+
+def _type_of_table(config: dict[str, Any]) -> str:
+    """Give the type of a dataset, or of the one that it loads with."""
+    of_table: str = config.get("table", config)["type"]
+    return of_table
 
 
 def _is_local(path: str) -> bool:

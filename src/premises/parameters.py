@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,6 +15,9 @@ class Parameters(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    block: ClassVar[str | None] = None
+    """The name of the block, where it is not the pipeline's."""
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -33,7 +36,7 @@ class Parameters(BaseModel):
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:
-            block = cls.__module__.split(".")[-2]  # premises.pipelines.<block>.parameters
+            block = cls.block or cls.__module__.split(".")[-2]  # premises.pipelines.<block>.parameters
             problems = [
                 f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}; it is {problem['input']!r}"
                 for problem in error.errors()

@@ -20,7 +20,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "sklearn_research": sklearn_research.create_pipeline(),
         "spark_production": spark_production.create_pipeline(with_h2o=is_installed()),
     }
-    features = story["data_engineering"].only_nodes("clean_premises", "build_premises_features")
+    features = story["data_engineering"].to_outputs("premises_features")
     return {
         **story,
         "scoring": features + spark_production.create_scoring_pipeline(),

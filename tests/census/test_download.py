@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 import premises
 from premises.census import download
-from premises.census.download import VINTAGES, CensusDownloadError, Vintage, download_census, main
+from premises.census.download import PUBLISHED_FILES, CensusDownloadError, PublishedFile, download_census, main
 from premises.census.origin import note_beside, was_drawn, write_note
 
 WAIT_SECONDS = 10.0
@@ -30,7 +30,7 @@ FILE_PATH = "/download/census.csv"
 RESOURCE_ID = "e6e7610c-0000-4000-8000-000000000000"
 CENSUS = 'ID_BCN,N_LOCAL,LATITUD\n1,"Forn, pa",41.4\n2,Bar Pepe,41.5\n3,Farmàcia,41.6\n'.encode()
 KNOWN_BLOB = "562cc08628c4099b38d6895055118f9f1d909987"  # what `git hash-object` says of CENSUS
-VINTAGE = Vintage(
+VINTAGE = PublishedFile(
     package="cens-locals",
     resource_prefix="e6e7610c",
     file="census.csv",
@@ -122,9 +122,9 @@ def full_census():
     """As many rows and columns as the census of 2016, and nothing of its content."""
     text = io.StringIO()
     writer = csv.writer(text)
-    columns = VINTAGES[2016].columns
+    columns = PUBLISHED_FILES[2016].columns
     writer.writerow(columns)
-    writer.writerows([number, *["x"] * (len(columns) - 1)] for number in range(VINTAGES[2016].rows))
+    writer.writerows([number, *["x"] * (len(columns) - 1)] for number in range(PUBLISHED_FILES[2016].rows))
     return text.getvalue().encode()
 
 
@@ -456,7 +456,7 @@ def wait_for_part(folder):
 
 
 def test_a_killed_download_leaves_nothing_in_the_place_and_the_next_one_starts_clean(portal, tmp_path, full_census):
-    target = tmp_path / "data/01_raw" / VINTAGES[2016].file
+    target = tmp_path / "data/01_raw" / PUBLISHED_FILES[2016].file
     portal.answers[FILE_PATH] = portal.stall_after(full_census[: len(full_census) // 2], len(full_census))
     with start_command(portal, tmp_path) as killed:
         wait_for_part(tmp_path)

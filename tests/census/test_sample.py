@@ -14,7 +14,7 @@ from premises.census.city import apportion, degrees_from_utm
 from premises.census.origin import SAMPLE_NOTICE
 from premises.census.published import ESTIMATE_MARGIN, published_2016
 from premises.census.sample import BAD_DATE, draw_census
-from premises.census.schema import CENSUS_2016_COLUMNS, SAMPLE_NAME_PREFIX
+from premises.census.schema import SAMPLE_NAME_PREFIX, VINTAGES
 
 FIGURES = published_2016()
 PUBLISHED_TABLES = Path(__file__).parents[2].parent / "shared" / "data"
@@ -45,7 +45,7 @@ def counts(column):
 
 
 def test_it_has_the_columns_of_the_file_as_text(drawn):
-    assert tuple(drawn.schema.names) == CENSUS_2016_COLUMNS
+    assert tuple(drawn.schema.names) == VINTAGES[2016].columns
     assert set(drawn.schema.types) == {pa.string()}
 
 

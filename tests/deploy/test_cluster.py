@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOMENTS = [
-    ("clean_premises", 0.5, []),
+    ("check_premises", 0.5, []),
     ("build_premises_features", 1.0, []),
     ("split_and_balance", 0.5, []),
     ("search_tree", 1.0, []),
@@ -39,7 +39,7 @@ MOMENTS = [
 ]
 """When the driver is killed: the node that has begun, the seconds since then, and what of the project runs."""
 
-KILLS = [("clean_premises", "save"), ("train_mllib", "RandomForest.scala"), ("score_premises", "save")]
+KILLS = [("check_premises", "save"), ("train_mllib", "RandomForest.scala"), ("score_premises", "save")]
 """When a worker is killed: the node that has begun, and a stage of the job that has."""
 
 SHORT_LIVED = dict.fromkeys(
@@ -270,7 +270,7 @@ def test_spark_submit_gives_the_rows_of_a_laptop_though_three_workers_are_killed
         before = len(events.jobs(stage))
         wait_for(lambda stage=stage, before=before: len(events.jobs(stage)) > before)
         cluster.kill_busiest_worker()
-        if node == "clean_premises":  # there is time to look at what runs
+        if node == "check_premises":  # there is time to look at what runs
             assert "-Xmx4g" in Path(f"/proc/{job.process.pid}/cmdline").read_text().split("\0")
             assert cluster.executors()
             for pid in [job.process.pid, *programs_under(job.process.pid), *cluster.executors()]:

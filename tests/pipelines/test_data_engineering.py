@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pandas.api.types import is_numeric_dtype
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import CENSUS_SCHEMA, Engine, census_rows
+from conftest import Engine, check, clean, read_rows
 from premises.census.schema import SAMPLE_NAME_PREFIX
+from premises.datasets.census_file_dataset import CensusFileDataset
+from premises.errors import CensusError, ContractError
 from premises.pipelines.data_engineering.nodes import (
     build_premises_features,
-    clean_premises,
     count_rows,
     split_and_balance,
 )
@@ -46,14 +45,18 @@ FEATURES = [
 ]
 
 
-def clean(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
-    return engine.rows(clean_premises(engine.frame(census_rows(*changes), CENSUS_SCHEMA)))
+def typed(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
+    """What is read of each row, whether the contract rejects it or not."""
+    return engine.rows(check(engine, read_rows(*changes)))
 
 
 def test_a_premises_is_typed_and_named(engine: Engine) -> None:
-    (row,) = clean(engine, {})
+    (row,) = typed(engine, {})
     assert row == {
-        "premises_id": 1,
+        "file_row": 2,
+        "broken_rules": "",
+        "warnings": "",
+        "premises_id": "1",
         "is_active": True,
         "status": "Actiu",
         "sector": "Comerç al detall",
@@ -89,9 +92,8 @@ def test_a_premises_is_typed_and_named(engine: Engine) -> None:
 
 
 def test_types_are_the_same_on_every_engine(engine: Engine) -> None:
-    types = engine.types(clean_premises(engine.frame(census_rows({}), CENSUS_SCHEMA)))
+    types = engine.types(clean(engine, read_rows({})))
     assert {name for name, dtype in types.items() if dtype == "Int64"} == {
-        "premises_id",
         "activity_id",
         "market_id",
         "street_number",
@@ -104,106 +106,62 @@ def test_types_are_the_same_on_every_engine(engine: Engine) -> None:
     assert {name for name, dtype in types.items() if dtype == "Float64"} == {"latitude", "longitude"}
     assert types["surveyed_on"] == "Date"
     assert types["is_active"] == types["is_on_axis"] == "Boolean"
-    assert types["street"] == "String"
+    assert types["premises_id"] == types["street"] == "String"
 
 
-@pytest.mark.parametrize(
-    ("status", "is_active"),
-    [
-        ("Actiu", True),
-        ("Sense activitat", False),
-        ("Sense informació", None),
-        (" Actiu ", True),
-        ("?", None),
-        (" ", None),
-    ],
-)
-def test_the_label_is_unknown_where_the_status_is(engine: Engine, status: str, is_active: bool | None) -> None:  # noqa: FBT001
-    assert clean(engine, {"N_PRINCIP": status})[0]["is_active"] is is_active
+def read_cells(engine: Engine, column: str, read: str, *texts: str | None) -> list[object]:
+    """What each text in a column of the census is read as."""
+    return [row[read] for row in typed(engine, *({column: text} for text in texts))]
 
 
-@pytest.mark.parametrize(
-    ("code", "written", "official"),
-    [
+def test_the_label_is_unknown_where_the_status_is(engine: Engine) -> None:
+    texts = ("Actiu", "Sense activitat", "Sense informació", " Actiu ", "?", " ", None)
+    assert read_cells(engine, "N_PRINCIP", "is_active", *texts) == [True, False, None, True, None, None, None]
+
+
+def test_a_barri_gets_its_official_name_by_its_code(engine: Engine) -> None:
+    names = [
         ("3", "La Barceloneta", "la Barceloneta"),
         ("19", "Les Corts", "les Corts"),
         ("17", "Sants  Badal", "Sants - Badal"),
         ("26", "Sant Gervasi  Galvany", "Sant Gervasi - Galvany"),
         ("99", " Un  altre ", "Un altre"),
-    ],
-)
-def test_a_barri_gets_its_official_name_by_its_code(engine: Engine, code: str, written: str, official: str) -> None:
-    assert clean(engine, {"Codi_Barri": code, "Nom_Barri": written})[0]["barri"] == official
+    ]
+    rows = typed(engine, *({"Codi_Barri": code, "Nom_Barri": written} for code, written, _ in names))
+    assert [row["barri"] for row in rows] == [official for _, _, official in names]
 
 
-@pytest.mark.parametrize(
-    ("text", "date"),
-    [
-        ("2016-05-17", dt.date(2016, 5, 17)),
-        ("2016-02-29", dt.date(2016, 2, 29)),
-        ("2000-02-29", dt.date(2000, 2, 29)),
-        ("2015-02-29", None),
-        ("1900-02-29", None),
-        ("2016-04-31", None),
-        ("0000-00-00", None),
-        ("2016-13-01", None),
-        ("17/05/2016", None),
-        ("2016-05-17x", None),
-        (None, None),
-    ],
-)
-def test_a_date_that_is_not_in_the_calendar_becomes_null(
-    engine: Engine, text: str | None, date: dt.date | None
-) -> None:
-    assert clean(engine, {"DATA": text})[0]["surveyed_on"] == date
+def test_a_date_that_is_not_in_the_calendar_becomes_null(engine: Engine) -> None:
+    dates = {
+        "2016-05-17": dt.date(2016, 5, 17),
+        "2016-02-29": dt.date(2016, 2, 29),
+        "2000-02-29": dt.date(2000, 2, 29),
+        "2016-05-17T00:00:00": dt.date(2016, 5, 17),
+        "20160517": dt.date(2016, 5, 17),
+        "20160517.0": dt.date(2016, 5, 17),
+        **dict.fromkeys(("2015-02-29", "1900-02-29", "2016-04-31", "0000-00-00", "2016-13-01", "17/05/2016")),
+        **dict.fromkeys(("2016-05-17x", "2016-05-17T10:00:00", "201605170", "20161301", "00000000", None)),
+    }
+    assert read_cells(engine, "DATA", "surveyed_on", *dates) == list(dates.values())
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("5", 5), ("5.0", 5), (" 12 ", 12), ("5 bis", None), ("", None), (None, None), ("9" * 30, None)],
-)
-def test_a_street_number_that_is_no_number_becomes_null(engine: Engine, text: str | None, number: int | None) -> None:
-    assert clean(engine, {"NUM_POLICI": text})[0]["street_number"] == number
+def test_a_street_number_that_is_no_number_becomes_null(engine: Engine) -> None:
+    numbers = {"5": 5, "5.0": 5, " 12 ": 12, "5 bis": None, "": None, None: None, "9" * 30: None}
+    assert read_cells(engine, "NUM_POLICI", "street_number", *numbers) == list(numbers.values())
 
 
-@pytest.mark.parametrize(
-    ("text", "flag"), [("1", True), ("0", False), ("2", None), (" 1 ", True), ("Sí", None), (None, None)]
-)
-def test_a_flag_is_true_false_or_unknown(engine: Engine, text: str | None, flag: bool | None) -> None:  # noqa: FBT001
-    assert clean(engine, {"SN_EIX": text})[0]["is_on_axis"] is flag
+def test_a_flag_is_true_false_or_unknown(engine: Engine) -> None:
+    flags = {"1": True, "0": False, "2": None, " 1 ": True, "Sí": None, None: None}
+    assert read_cells(engine, "SN_EIX", "is_on_axis", *flags) == list(flags.values())
 
 
 def test_blank_text_becomes_null_and_runs_of_spaces_become_one(engine: Engine) -> None:
-    row = clean(engine, {"N_MERCAT": "   ", "N_LOCAL": "  EL   BAR \t", "N_EIX": ""})[0]
+    row = typed(engine, {"N_MERCAT": "   ", "N_LOCAL": "  EL   BAR \t", "N_EIX": ""})[0]
     assert (row["market"], row["name"], row["commercial_axis"]) == (None, "EL BAR", None)
 
 
-odd_text = st.text(alphabet=st.sampled_from(list("019.-+eE ,\"'NaInfté\t\u00a0\u2028x:/")), max_size=12)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.none() | odd_text, min_size=1, max_size=8))
-def test_odd_text_comes_out_as_on_pandas(engine: Engine, texts: list[str | None]) -> None:
-    columns = (
-        "N_PRINCIP",
-        "N_LOCAL",
-        "SN_EIX",
-        "NUM_POLICI",
-        "DATA",
-        "Codi_Barri",
-        "SEC_CENS",
-        "X_UTM_ETRS",
-        "LATITUD",
-    )
-    table = pa.table(census_rows(*(dict.fromkeys(columns, text) for text in texts)), schema=pa.schema(CENSUS_SCHEMA))
-    pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
-    assert engine.rows(clean_premises(engine.from_arrow(table))) == pandas.rows(
-        clean_premises(pandas.from_arrow(table))
-    )
-
-
 def features(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
-    premises = clean_premises(engine.frame(census_rows(*changes), CENSUS_SCHEMA))
+    premises = check(engine, read_rows(*changes))
     return engine.rows(build_premises_features(premises, PARAMETERS))
 
 
@@ -247,9 +205,9 @@ def test_a_premises_with_half_a_place_does_not_move_the_centre(engine: Engine) -
 
 
 def test_features_are_float32_and_about_the_place_only(engine: Engine) -> None:
-    premises = clean_premises(engine.frame(census_rows({}), CENSUS_SCHEMA))
+    premises = clean(engine, read_rows({}))
     types = engine.types(build_premises_features(premises, PARAMETERS))
-    assert types == {"premises_id": "Int64", "is_active": "Boolean"} | dict.fromkeys(FEATURES, "Float32")
+    assert types == {"premises_id": "String", "is_active": "Boolean"} | dict.fromkeys(FEATURES, "Float32")
 
 
 def many(engine: Engine, active: int, inactive: int, unknown: int = 0, step: int = 1) -> object:
@@ -308,19 +266,28 @@ def test_premises_of_unknown_status_are_left_out(engine: Engine) -> None:
     assert {row["is_active"] for row in rows} == {True, False}
 
 
-def test_rows_are_counted_by_status_split_and_origin(engine: Engine) -> None:
-    premises = clean_premises(
-        engine.frame(
-            census_rows(
-                {"N_LOCAL": f"{SAMPLE_NAME_PREFIX}BAR"},
-                {"N_PRINCIP": "Sense activitat"},
-                {"N_PRINCIP": "Sense informació", "N_LOCAL": None},
-            ),
-            CENSUS_SCHEMA,
-        )
+def three_tables(engine: Engine, **changes: list) -> tuple:
+    """Premises, their features, and a model input that is changed."""
+    premises = clean(
+        engine,
+        read_rows(
+            {"N_LOCAL": f"{SAMPLE_NAME_PREFIX}BAR"},
+            {"N_PRINCIP": "Sense activitat"},
+            {"N_PRINCIP": "Sense informació", "N_LOCAL": None},
+        ),
     )
-    model_input = engine.frame({"split": ["train", "train", "test"], "is_active": [True, False, True]})
-    assert count_rows(premises, model_input) == {
+    premises_features = build_premises_features(premises, PARAMETERS)
+    rows = engine.rows(premises_features)
+    columns = {name: [row[name] for row in rows] for name in FEATURES}
+    types = {"split": pa.string(), "fold": pa.int64(), "is_active": pa.bool_(), **dict.fromkeys(FEATURES, pa.float32())}
+    known = {"split": ["train", "train", "test"], "fold": [0, 1, -1], "is_active": [True, False, True]}
+    return premises, premises_features, engine.frame(known | columns | changes, types)
+
+
+def test_rows_are_counted_by_status_split_and_origin(engine: Engine) -> None:
+    assert count_rows(*three_tables(engine), {"rows_in": 5, "valid": 3, "rejected": 2}) == {
+        "rows_in": 5,
+        "rejected": 2,
         "premises": 3,
         "drawn": 1,
         "active": 1,
@@ -333,15 +300,37 @@ def test_rows_are_counted_by_status_split_and_origin(engine: Engine) -> None:
     }
 
 
+def test_premises_that_are_not_the_valid_rows_end_the_run(engine: Engine) -> None:
+    with pytest.raises(CensusError, match=r"4 rows are valid, and premises has 3\. They are not of one run"):
+        count_rows(*three_tables(engine), {"rows_in": 5, "valid": 4, "rejected": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"split": ["train", "train", "other"]},
+            "model_input: 1 rows break that fold is -1 in test, and 0 or more in train.",
+        ),
+        ({"fold": [-1, None, -1]}, "2 rows break that fold is"),
+        ({"is_active": [True, False, None]}, "1 rows break that is_active is known."),
+        ({"is_on_axis": [0, 2, None]}, "2 rows break that flags are 0 or 1."),
+        ({"district_id": [0, 11, 10]}, "2 rows break that district_id is 1 to 10, and barri_id 1 to 73."),
+        ({"axis_share_in_section": [float("nan"), 1.1, -0.1]}, "3 rows break that axis_share_in_section is 0 to 1."),
+        ({"x_metres": [float("inf"), 1, None]}, "2 rows break that coordinates, distances and counts are known"),
+    ],
+)
+def test_a_table_that_breaks_its_rules_ends_the_run(engine: Engine, changes: dict, message: str) -> None:
+    with pytest.raises(ContractError) as refused:
+        count_rows(*three_tables(engine, **changes), {"rows_in": 3, "valid": 3, "rejected": 0})
+    assert message in str(refused.value)
+
+
 def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, sample_file) -> None:
-    census = pd.read_csv(sample_file, dtype=str, keep_default_na=False, na_values=[""]).iloc[::13]
-    tables = [
-        pa.Table.from_pandas(rows, preserve_index=False) for rows in (census, census.sample(frac=1, random_state=1))
-    ]
+    census = CensusFileDataset(filepath=str(sample_file)).load().read_all().take(list(range(0, 78_033, 13)))
+    tables = [census, census.take(np.random.default_rng(1).permutation(len(census)))]
     first, second = (
-        engine.rows(
-            split_and_balance(build_premises_features(clean_premises(engine.from_arrow(table)), PARAMETERS), PARAMETERS)
-        )
+        engine.rows(split_and_balance(build_premises_features(clean(engine, table), PARAMETERS), PARAMETERS))
         for table in tables
     )
     assert len(first) > 500
@@ -349,8 +338,7 @@ def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, sample_fil
 
 
 def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_file, run_storage) -> None:
-    census = pa.Table.from_pandas(pd.read_csv(sample_file, dtype=str, keep_default_na=False, na_values=[""]))
-    premises = clean_premises(engine.from_arrow(census))
+    premises = clean(engine, CensusFileDataset(filepath=str(sample_file)).load().read_all())
     premises_features = build_premises_features(premises, PARAMETERS)
     model_input = split_and_balance(premises_features, PARAMETERS)
     for path, native in (

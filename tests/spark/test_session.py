@@ -26,7 +26,7 @@ from conftest import (
     open_session,
     programs_under,
 )
-from premises.census.schema import CENSUS_2016_FILE
+from premises.census.schema import VINTAGES
 from premises.errors import SparkError
 from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
@@ -55,7 +55,7 @@ def assert_given(conf: dict[str, str]) -> None:
 def put_census(storage: Path) -> Path:
     folder = storage / "01_raw"
     folder.mkdir(parents=True)
-    pd.DataFrame(census_rows({}, {"N_PRINCIP": "Sense activitat"})).to_csv(folder / CENSUS_2016_FILE, index=False)
+    pd.DataFrame(census_rows({}, {"N_PRINCIP": "Sense activitat"})).to_csv(folder / VINTAGES[2016].file, index=False)
     return storage
 
 
@@ -190,7 +190,7 @@ def test_no_java_starts_for_a_look_at_the_project(arguments) -> None:
 def test_no_java_starts_in_a_run_of_base(sample_file, tmp_path) -> None:
     (tmp_path / "01_raw").mkdir()
     rows = pd.read_csv(sample_file, dtype=str, keep_default_na=False).iloc[::10]
-    rows.to_csv(tmp_path / "01_raw" / CENSUS_2016_FILE, index=False)
+    rows.to_csv(tmp_path / "01_raw" / VINTAGES[2016].file, index=False)
     status, seen, said = programs_started_by("-m", "kedro", "run", f"--params=storage={tmp_path}")
     assert status == 0, said
     assert "java" not in seen
@@ -268,7 +268,7 @@ def test_a_storage_of_one_machine_is_refused_where_spark_works_on_others(tmp_pat
     done = kedro("run", "--env=prod", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9")
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, said
-    assert f"{CENSUS_2016_FILE} is a path of this machine, and yarn works on others" in said
+    assert f"{VINTAGES[2016].file} is a path of this machine, and yarn works on others" in said
     assert "--params=storage=hdfs://" in said
     assert written(storage) == []
     assert "Starting Spark" not in said

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from premises.census.schema import CENSUS_2016_COLUMNS, CENSUS_2016_FILE, CREDIT
+from premises.census.schema import CREDIT, VINTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ STATUS_ADVICE = {
 
 
 @dataclass(frozen=True)
-class Vintage:
+class PublishedFile:
     """A census year: where the portal keeps its file, and what a whole copy looks like."""
 
     package: str
@@ -57,12 +57,12 @@ class Vintage:
     """`git hash-object` of the copies that are known to be whole."""
 
 
-VINTAGES = {
-    2016: Vintage(
+PUBLISHED_FILES = {
+    2016: PublishedFile(
         package="cens-locals-planta-baixa-act-economica",
         resource_prefix="e6e7610c",
-        file=CENSUS_2016_FILE,
-        columns=CENSUS_2016_COLUMNS,
+        file=VINTAGES[2016].file,
+        columns=VINTAGES[2016].columns,
         rows=78_033,
         git_blobs=frozenset({"d91430cae0cfafe4c3d35607c32dc5e7fe9ea4cc", "8faa5ea1cc1efcdd49d2df9e93099b897ebef7a1"}),
     ),
@@ -74,7 +74,7 @@ class CensusDownloadError(click.ClickException):
 
 
 def download_census(
-    vintage: Vintage, target: Path, portal: str = PORTAL, timeout_seconds: float = TIMEOUT_SECONDS
+    vintage: PublishedFile, target: Path, portal: str = PORTAL, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> Path:
     """Download a census, check it, and only then put it in its place.
 
@@ -115,7 +115,7 @@ def download_census(
     return target
 
 
-def _holds_verified_copy(target: Path, vintage: Vintage) -> bool:
+def _holds_verified_copy(target: Path, vintage: PublishedFile) -> bool:
     """Tell a known copy from a place that is free to write; anything else there is refused."""
     from premises.census.origin import was_drawn
 
@@ -149,7 +149,7 @@ def _part_beside(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _fetch(vintage: Vintage, part: Path, target: Path, portal: str, timeout_seconds: float) -> None:
+def _fetch(vintage: PublishedFile, part: Path, target: Path, portal: str, timeout_seconds: float) -> None:
     """Ask the portal where the vintage's file is, and download it into `part`."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -174,7 +174,7 @@ def _fetch(vintage: Vintage, part: Path, target: Path, portal: str, timeout_seco
         raise CensusDownloadError(msg) from error
 
 
-def _resource_url(vintage: Vintage, portal: str, timeout_seconds: float) -> str:
+def _resource_url(vintage: PublishedFile, portal: str, timeout_seconds: float) -> str:
     """Address of the vintage's file, by the portal's CKAN action API."""
     api_url = f"{portal}/api/3/action/package_show?id={vintage.package}"
     with _answer(api_url, timeout_seconds) as answer:
@@ -194,7 +194,7 @@ def _resource_url(vintage: Vintage, portal: str, timeout_seconds: float) -> str:
         msg = (
             f"{vintage.file}: package {vintage.package} has no resource with an id that begins "
             f"{vintage.resource_prefix}. Its CSV resources are: {', '.join(csvs) or 'none'}. "
-            "If one of them is this census, correct VINTAGES in premises.census.download."
+            "If one of them is this census, correct PUBLISHED_FILES in premises.census.download."
         )
         raise CensusDownloadError(msg)
     return ours[0]
@@ -250,7 +250,7 @@ def _chunks(response: requests.Response, limit_bytes: int) -> Iterator[bytes]:
         raise CensusDownloadError(msg) from error
 
 
-def _check(part: Path, vintage: Vintage) -> str:
+def _check(part: Path, vintage: PublishedFile) -> str:
     """Hold what came to the vintage's shape and known hashes, and say what it is."""
     rows = _count_rows(part, vintage)
     blob = _git_blob(part)
@@ -262,7 +262,7 @@ def _check(part: Path, vintage: Vintage) -> str:
         what = "a short file" if rows < vintage.rows else "too many rows"
         msg = (
             f"{vintage.file}: {what}: {rows:,} rows came, the census has {vintage.rows:,}. Run this again; if the "
-            "Council has published a new edition, correct VINTAGES in premises.census.download."
+            "Council has published a new edition, correct PUBLISHED_FILES in premises.census.download."
         )
         raise CensusDownloadError(msg)
     warning = (
@@ -273,7 +273,7 @@ def _check(part: Path, vintage: Vintage) -> str:
     return f"{shape}, not a copy known so far (git blob {blob})"
 
 
-def _count_rows(part: Path, vintage: Vintage) -> int:
+def _count_rows(part: Path, vintage: PublishedFile) -> int:
     """Count the rows of a CSV, all of which must have the vintage's columns."""
     rows = 0
     try:
@@ -294,7 +294,7 @@ def _count_rows(part: Path, vintage: Vintage) -> int:
     return rows
 
 
-def _check_header(header: list[str], vintage: Vintage) -> None:
+def _check_header(header: list[str], vintage: PublishedFile) -> None:
     """Refuse a header that is not the vintage's, and say which columns differ."""
     if tuple(header) == vintage.columns:
         return
@@ -307,7 +307,7 @@ def _check_header(header: list[str], vintage: Vintage) -> None:
         f"{len(unexpected)} are not expected: {', '.join(unexpected)}.": unexpected,
         "The columns are in another order, or repeated.": not missing and not unexpected,
         f"This looks like the {max(years, default='')} file.": years,
-        "Check which resource VINTAGES in premises.census.download points to.": True,
+        "Check which resource PUBLISHED_FILES in premises.census.download points to.": True,
     }
     msg = f"{vintage.file}: " + " ".join(sentence for sentence, applies in found.items() if applies)
     raise CensusDownloadError(msg)
@@ -323,7 +323,9 @@ def _git_blob(file: Path) -> str:
 
 
 @click.command()
-@click.option("--vintage", type=click.Choice(list(VINTAGES)), default=2016, show_default=True, help="Census year.")
+@click.option(
+    "--vintage", type=click.Choice(list(PUBLISHED_FILES)), default=2016, show_default=True, help="Census year."
+)
 @click.option(
     "--to", "target", type=click.Path(path_type=Path), help=f"The file's place.  [default: its name in {RAW_LAYER}]"
 )
@@ -342,7 +344,7 @@ def main(vintage: int, target: Path | None, portal: str, timeout_seconds: float)
     The file is checked (columns, rows, hash) before it is put in its place. Nothing is overwritten but a sample
     census that this project drew. Run it again after a break: it starts clean.
     """
-    entry = VINTAGES[vintage]
+    entry = PUBLISHED_FILES[vintage]
     target = target or RAW_LAYER / entry.file
     try:
         download_census(entry, target, portal, timeout_seconds)

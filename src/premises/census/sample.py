@@ -1,8 +1,9 @@
-"""A sample of the 2016 census, drawn from its published counts: in the exact form of the file, of any size.
+"""A sample of the 2016 census, drawn from its published counts: in the exact form of a file, of any size.
 
 Every 78,033 rows are one census with the published counts. Where a premises stands is drawn first, then whether it is
 active, which depends on where it stands, then its sector, and then its activity; each draw takes exactly as many
-premises as the figures say. The rows are not those of the census: nobody's premises is in them.
+premises as the figures say. The rows are not those of the census: nobody's premises is in them. They can be written in
+the form of the later files too: the same premises, with their columns, codes and kinds of id.
 
 Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +22,14 @@ import pyarrow.compute as pc
 from premises.census.city import Setting, degrees_from_utm, extent, lay_out
 from premises.census.origin import SAMPLE_NOTICE
 from premises.census.published import published_2016
-from premises.census.schema import ACTIVE, CENSUS_2016_COLUMNS, INACTIVE, SAMPLE_NAME_PREFIX, UNKNOWN
+from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX, UNKNOWN, VINTAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from premises.census.city import City, Floats, Integers
     from premises.census.published import PublishedCensus, Sector
+    from premises.census.schema import Vintage
 
 BAD_DATE = "0000-00-00"
 """Our guess at the dates that the file has wrong: it is known which rows have one, but not how it reads."""
@@ -54,25 +57,33 @@ SECOND_WORDS = (
 )  # fmt: skip
 
 
-def draw_census(rows: int, seed: int) -> pa.RecordBatchReader:
+CLASSES_OF_LATER = {10000: 1111111, 111: 10, 222: 20, 333: 30, 444: 41, 555: 50}
+"""Where the class list of 2019 has another code than that of 2016 with zeros behind, up to seven digits."""
+
+FIRST_ID_2019 = 1_000_000
+
+
+def draw_census(rows: int, seed: int, year: int = 2016) -> pa.RecordBatchReader:
     """Draw a sample of the census, part by part: nothing is drawn before the first part is read.
 
     Args:
         rows: Premises to draw. Each whole 78,033 of them are one census with the published counts; the rest are a
             simple random subset of one more.
         seed: The same seed and number of rows give the same bytes.
+        year: The vintage in whose form they are written: the same premises in each.
 
     Returns:
-        The 34 columns of the file, each cell the text that goes in it, null where it is empty; `ID_BCN` runs from 1.
-        The schema's metadata says that it is a sample, and `rows`.
+        The columns of the vintage's file, each cell the text that goes in it, null where it is empty; `ID_BCN` runs
+        from 1. The schema's metadata says that it is a sample, and `rows`.
     """
+    vintage = VINTAGES[year]
     schema = pa.schema(
-        [(name, pa.string()) for name in CENSUS_2016_COLUMNS], metadata={"notice": SAMPLE_NOTICE, "rows": str(rows)}
+        [(name, pa.string()) for name in vintage.columns], metadata={"notice": SAMPLE_NOTICE, "rows": str(rows)}
     )
-    return pa.RecordBatchReader.from_batches(schema, _draw_parts(rows, seed, schema))
+    return pa.RecordBatchReader.from_batches(schema, _draw_parts(rows, seed, vintage, schema))
 
 
-def _draw_parts(rows: int, seed: int, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _draw_parts(rows: int, seed: int, vintage: Vintage, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     figures = published_2016()
     # A spawn key sets the city's seed apart from every part's.
     city = lay_out(figures, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))))
@@ -84,7 +95,59 @@ def _draw_parts(rows: int, seed: int, schema: pa.Schema) -> Iterator[pa.RecordBa
             kept = pa.array(np.sort(rng.choice(figures.rows, size, replace=False)))
             columns = {name: column.take(kept) for name, column in columns.items()}
         columns["ID_BCN"] = pa.array(np.arange(drawn + 1, drawn + size + 1)).cast(pa.string())
+        if vintage.year != figures.first_day.year:
+            columns = _rewrite(columns, vintage, rng)
         yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _rewrite(columns: dict[str, pa.Array], vintage: Vintage, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """Write the columns of 2016 in the form of a later file, whose empty cells are empty."""
+    rows = len(columns["ID_BCN"])
+
+    def recode(column: str, codes: dict[str, str]) -> pa.Array:
+        distinct = pc.dictionary_encode(columns[column])
+        words = [codes.get(word, word) for word in distinct.dictionary.to_pylist()]
+        return pa.array(words, pa.string()).take(distinct.indices)
+
+    flags = {"1": vintage.yes[0], "0": vintage.no[0]}
+    statuses = {of_2016: status for status, of_2016 in vintage.statuses.items()}
+    statuses[UNKNOWN] = statuses[INACTIVE]  # the sector tells which
+    classes = {
+        str(activity.id): str(CLASSES_OF_LATER.get(activity.id, f"{activity.id:0<7}"))
+        for activity in published_2016().activities
+    }
+    day = pc.binary_join_element_wise(str(vintage.year), pc.utf8_slice_codeunits(columns["DATA"], 4), "")
+    ids = pa.array(FIRST_ID_2019 + columns["ID_BCN"].cast(pa.int64()).to_numpy()).cast(pa.string())
+    section = pa.array(columns["SEC_CENS"].cast(pa.int64()).to_numpy() % 1000).cast(pa.string())
+    later_ids = pa.array([str(UUID(bytes=rng.bytes(16), version=4)) for _ in range(rows)])
+    in_file = VINTAGES[2016].read_from
+    read = {name: columns[in_file[name]] for name in vintage.read_from}
+    read |= {name: recode(in_file[name], flags) for name in read if name.startswith("is_")}
+    read |= {
+        "premises_id": ids if vintage.year == 2019 else later_ids,  # noqa: PLR2004 - a year
+        "status": recode("N_PRINCIP", statuses),
+        "activity_id": recode("ID_ACT", classes),
+        "surveyed_on": pc.replace_substring(day, "-", "") if vintage.year == 2019 else day,  # noqa: PLR2004
+        "census_section": section,
+    }
+    no = pa.array([vintage.no[0]] * rows)
+    written = {
+        "ID_Bcn_2016": columns["ID_BCN"],
+        "Codi_Principal_Activitat": recode("ID_PRINCIP", {"2": "0"}),
+        "Codi_Sector_Activitat": columns["ID_SECTOR"],
+        "Codi_Grup_Activitat": columns["ID_GRUPACT"],
+        "Codi_Activitat_2016": columns["ID_ACT"],
+        "Planta": pa.array(["LOC"] * rows),
+        "Num_Policia_Final": columns["NUM_POLICI"],
+        **{name: no for name in vintage.columns if name.startswith("SN_")},
+        **{vintage.read_from[name]: column for name, column in read.items()},
+    }
+    nothing = pa.nulls(rows, pa.string())
+    blank = {name: pc.equal(pc.utf8_trim_whitespace(column), "") for name, column in written.items()}
+    return {
+        name: pc.if_else(blank[name], nothing, written[name]) if name in written else nothing
+        for name in vintage.columns
+    }
 
 
 def _draw_part(figures: PublishedCensus, city: City, rng: np.random.Generator) -> dict[str, pa.Array]:

@@ -2,8 +2,9 @@
 
 import narwhals.stable.v2 as nw
 
-WHITE_SPACE = " \t\r\n"
-"""Stated, because engines differ in what they trim by default."""
+WHITE_SPACE = " \t\r\n\u0085\u2028\u2029"
+"""Stated, because engines differ in what they trim by default. All ends of lines are in it: before the last of them the
+end of a pattern (`$`) matches in Java, and in no other engine."""
 
 
 def trim_text(column: str) -> nw.Expr:

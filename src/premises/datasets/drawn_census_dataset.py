@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import shutil
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from premises.census.origin import SAMPLE_NOTICE, note_beside, was_drawn, write_note
+from premises.datasets.writing import with_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 logger = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_PROGRESS = 10
 
 
 class DrawnCensusDataset(AbstractDataset["pa.RecordBatchReader", None]):
@@ -63,7 +61,7 @@ class DrawnCensusDataset(AbstractDataset["pa.RecordBatchReader", None]):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write = _write_csv if self._path.suffix == ".csv" else _write_parts
         with self._written_beside() as (sample, note):
-            rows = write(_with_progress(data), sample)
+            rows = write(with_progress(data), sample)
             write_note(sample, note, rows)
             # Asked again: a file may have been saved there while this one was drawn.
             self.check_place()
@@ -124,21 +122,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _with_progress(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Pass the batches on, with a line in the log now and then."""
-    total = int((reader.schema.metadata or {}).get(b"rows", 0))
-    started = logged = time.monotonic()
-    done = 0
-    for batch in reader:
-        yield batch
-        done += batch.num_rows
-        now = time.monotonic()
-        if now - logged >= SECONDS_BETWEEN_PROGRESS:
-            logged = now
-            of_total = f" of {total:,}" if total else ""
-            logger.info("%s%s rows written, %s rows/s", f"{done:,}", of_total, f"{done / (now - started):,.0f}")
 
 
 def _write_csv(batches: Iterable[pa.RecordBatch], file: Path) -> int:

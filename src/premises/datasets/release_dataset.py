@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from typing import Any
 
 from fsspec.core import url_to_fs
 from kedro.io import AbstractDataset, DatasetError
+
+from premises.datasets.writing import replacing
 
 
 class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -34,16 +35,8 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             data: What JSON can hold.
         """
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)  # what fails here has written nothing
-        fs, path = url_to_fs(self._filepath)
-        folder, _, name = path.rpartition("/")
-        fs.makedirs(folder, exist_ok=True)
-        left_over = fs.glob(f"{folder}/.{name}.*")  # by runs that were killed
-        written = f"{folder}/.{name}.{secrets.token_hex(4)}"
-        with fs.open(written, "w", encoding="utf-8") as file:
+        with replacing(self._filepath, "w") as file:
             file.write(text)
-        fs.mv(written, path)
-        for file_path in left_over:
-            fs.rm(file_path)
 
     def load(self) -> dict[str, Any]:
         """Load the manifest.

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from premises.evaluation.predictions import TEST, TRAIN
-from premises.evaluation.words import describe_origin, format_share
+from premises.evaluation.words import describe_origin, describe_rows, format_share
 
 SHOWN = {"auc": "AUC", "ks": "KS"}
 
@@ -49,6 +49,7 @@ def print_results(
         )
     console = Console()
     console.print(table)
+    console.print(describe_rows(row_counts))
     console.print(describe_origin(row_counts))
     for report in reports:
         console.print(f"Report: {report}", markup=False, emoji=False, soft_wrap=True)

@@ -39,12 +39,15 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_parity_page(parity: dict[str, dict[str, Any]], row_counts: dict[str, int]) -> str:
+def render_parity_page(
+    parity: dict[str, dict[str, Any]], row_counts: dict[str, int], rejections: dict[str, Any]
+) -> str:
     """Put the comparison of every model on one page, with where they disagree.
 
     Args:
         parity: What was measured of each model.
         row_counts: The rows on their way, as `count_rows` gives them.
+        rejections: How many rows of the census are valid and rejected, and by which rules.
 
     Returns:
         The page; it holds its pictures.
@@ -59,7 +62,7 @@ def render_parity_page(parity: dict[str, dict[str, Any]], row_counts: dict[str, 
     return render_page(
         "parity_report.html",
         origin=describe_origin(row_counts),
-        rows=row_counts,
+        rejections=rejections,
         parity=parity,
         pictures=pictures,
         titles=TITLES,

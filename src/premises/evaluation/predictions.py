@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
+from premises.census.contract import check_no_broken, count_broken
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -50,6 +52,9 @@ def count_predictions(predictions: IntoFrame) -> dict[str, PredictionHistogram]:
 
     Returns:
         A histogram for each split that has labelled premises.
+
+    Raises:
+        ContractError: If a probability is missing or is none, or a prediction is missing.
     """
     import numpy as np
 
@@ -63,6 +68,8 @@ def count_predictions(predictions: IntoFrame) -> dict[str, PredictionHistogram]:
         .agg(nw.col("active").sum(), nw.col("inactive").sum())
         .collect("pyarrow")
     )
+    (broken,) = counted.select(**count_broken("predictions")).rows(named=True)
+    check_no_broken(broken)
     histograms = {}
     for split in sorted(set(counted["split"].to_list())):
         rows = counted.filter(nw.col("split") == split)

@@ -26,6 +26,7 @@ CANDIDATES_SHOWN = 5
 
 def render_research_report(
     row_counts: dict[str, int],
+    rejections: dict[str, Any],
     search: list[dict[str, Any]],
     metrics: dict[str, dict[str, float]],
     *pictures: bytes,
@@ -34,6 +35,7 @@ def render_research_report(
 
     Args:
         row_counts: The rows on their way, as `count_rows` gives them.
+        rejections: How many rows of the census are valid and rejected, and by which rules.
         search: A record for each candidate of the search, the best first.
         metrics: The metrics of each split.
         pictures: PNG files: ROC curve, precision and recall, confusion matrix, calibration, importances, map, the
@@ -58,6 +60,7 @@ def render_research_report(
         "research_report.html",
         origin=describe_origin(row_counts),
         rows=row_counts,
+        rejections=rejections,
         thinned=known - kept,
         search=search,
         candidates=search[:CANDIDATES_SHOWN],

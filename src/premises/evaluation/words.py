@@ -20,6 +20,18 @@ def describe_origin(row_counts: dict[str, int]) -> str:
     return f"{rows:,} premises. {CREDIT}."
 
 
+def describe_rows(row_counts: dict[str, int]) -> str:
+    """Account for the rows of the census.
+
+    Args:
+        row_counts: `rows_in`, `premises` (the valid ones) and `rejected`.
+
+    Returns:
+        The sum, in words.
+    """
+    return "{rows_in:,} rows in = {premises:,} valid + {rejected:,} rejected.".format_map(row_counts)
+
+
 def format_share(share: float) -> str:
     """Write a share in per cent, so that only the whole is 100 % and only nothing is 0 %.
 

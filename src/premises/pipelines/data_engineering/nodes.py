@@ -6,20 +6,41 @@ that may not parse is checked by a pattern and cast after; each node ends in a `
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
+from premises.census.contract import (
+    FLAGS,
+    TABLES,
+    census_rules,
+    check_columns,
+    check_no_broken,
+    count_broken,
+    count_outcomes,
+    name_broken,
+)
 from premises.census.published import published_2016
-from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX
+from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX, UNKNOWN, VINTAGES, Vintage
 from premises.census.text import WHITE_SPACE, trim_text
 from premises.draws import DRAWS, add_draws, modulo
+from premises.errors import CensusError
 from premises.evaluation.predictions import TEST, TRAIN
+from premises.evaluation.words import describe_rows
+from premises.lazy_types import RecordBatchReader
 
-from .parameters import DataEngineeringParameters
+from .parameters import CensusParameters, DataEngineeringParameters
+
+logger = logging.getLogger(__name__)
 
 # Groups are not captured: `(?:…)` is what all engines' regular expressions know.
-INTEGER = r"^-?[0-9]{1,18}$"
-WHOLE_DECIMAL = r"^-?[0-9]{1,18}(?:\.0*)?$"
+INTEGER = r"^[0-9]{1,9}$"
+WHOLE_DECIMAL = r"^[0-9]{1,9}(?:\.0*)?$"
 DECIMAL = r"^-?[0-9]{1,12}(?:\.[0-9]{1,15})?$"
 DATE = (
     r"^(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -28,130 +49,195 @@ DATE = (
 )
 """A day of the calendar, leap years included: engines differ in what they do with any other text."""
 
+DIGITS_OF_DATE = r"^[0-9]{8}(?:\.0*)?$"
+MIDNIGHT = r"T00:00:00(?:\.0*)?Z?$"
 
-# The columns of `premises` and those of the census that they are read from.
-TEXT = {
-    "status": "N_PRINCIP",
-    "sector": "N_SECTOR",
-    "activity_group": "N_GRUPACT",
-    "activity": "N_ACT",
-    "name": "N_LOCAL",
-    "market": "N_MERCAT",
-    "gallery": "N_GALERIA",
-    "mall_id": "ID_CCOMERC",
-    "mall": "N_CCOMERC",
-    "street": "N_CARRER",
-    "cadastral_reference": "REF_CAD",
-    "barri": "Nom_Barri",
-    "district": "N_DISTRI",
-    "commercial_axis": "N_EIX",
+TEXT = (
+    "status",
+    "sector",
+    "activity_group",
+    "activity",
+    "name",
+    "market",
+    "gallery",
+    "mall_id",
+    "mall",
+    "street",
+    "cadastral_reference",
+    "barri",
+    "district",
+    "commercial_axis",
+)
+PATTERNS = {
+    "activity_id": INTEGER,
+    "market_id": INTEGER,
+    "street_number": WHOLE_DECIMAL,
+    "surveyed_on": DATE,
+    "barri_id": INTEGER,
+    "district_id": INTEGER,
+    "census_section": WHOLE_DECIMAL,
+    "x_mm": DECIMAL,
+    "y_mm": DECIMAL,
+    "latitude": DECIMAL,
+    "longitude": DECIMAL,
 }
-FLAGS = {  # 1 is yes and 0 is no in 2016
-    "is_on_street": "SN_CARRER",
-    "is_in_market": "SN_MERCAT",
-    "is_in_gallery": "SN_GALERIA",
-    "is_in_mall": "SN_CCOMERC",
-    "is_on_axis": "SN_EIX",
-}
-READ_BY_PATTERN = {
-    "premises_id": ("ID_BCN", INTEGER),
-    "activity_id": ("ID_ACT", INTEGER),
-    "market_id": ("ID_MERCAT", INTEGER),
-    "street_number": ("NUM_POLICI", WHOLE_DECIMAL),
-    "surveyed_on": ("DATA", DATE),
-    "barri_id": ("Codi_Barri", INTEGER),
-    "district_id": ("Codi_Districte", INTEGER),
-    "census_section": ("SEC_CENS", INTEGER),
-    "x_mm": ("X_UTM_ETRS", DECIMAL),
-    "y_mm": ("Y_UTM_ETRS", DECIMAL),
-    "latitude": ("LATITUD", DECIMAL),
-    "longitude": ("LONGITUD", DECIMAL),
-}
+"""How the text of the other columns of `premises` looks where it can be read."""
 
 
-def clean_premises(census: IntoFrameT) -> IntoFrameT:
-    """Type, trim and name the census.
+def read_census(census_file: RecordBatchReader, census: CensusParameters) -> RecordBatchReader:
+    """Take the columns of the vintage from a census' file, part by part.
+
+    Args:
+        census_file: `file_row`, `unread` and the columns of the file, as text.
+        census: `vintage`.
+
+    Returns:
+        The same without the columns that the vintage has not.
+
+    Raises:
+        CensusError: If columns of the vintage are missing.
+    """
+    import pyarrow as pa
+
+    vintage = VINTAGES[census.vintage]
+    file_row, unread, *found = census_file.schema.names
+    if unknown := check_columns(found, vintage):
+        logger.info("Left out, as the census of %d has no such columns: %s.", vintage.year, ", ".join(unknown))
+    columns = [file_row, unread, *vintage.columns]
+    schema = pa.schema([census_file.schema.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, (batch.select(columns) for batch in census_file))
+
+
+def find_repeated_ids(census: IntoFrameT, parameters: CensusParameters) -> IntoFrameT:
+    """Find the ids that more than one row of the census has.
+
+    Args:
+        census: The census, all of its columns as text.
+        parameters: `vintage`.
+
+    Returns:
+        `premises_id` and `rows_of_id`. An id that can't be read is none.
+    """
+    ids = nw.from_native(census).select(premises_id=_read_id(VINTAGES[parameters.vintage]))
+    return (
+        ids.filter(~nw.col("premises_id").is_null())
+        .group_by("premises_id")
+        .agg(rows_of_id=nw.len())
+        .filter(nw.col("rows_of_id") > 1)
+        .select("premises_id", nw.col("rows_of_id").cast(nw.Int64))
+        .to_native()
+    )
+
+
+def check_premises(census: IntoFrameT, repeated_ids: IntoFrameT, parameters: CensusParameters) -> IntoFrameT:
+    """Type, trim and name the census, and say which rules of the contract each row breaks.
 
     Blank cells become null, and so does what can't be read as the type of its column. Runs of spaces become one. The
     names of districts and barris are the official ones, by their codes: the census writes some with another case, or
     with two spaces where the official name has a dash.
 
     Args:
-        census: The census of 2016 as published: 34 columns of text.
+        census: The census: `file_row`, `unread`, and the columns of the vintage as published, as text.
+        repeated_ids: `premises_id` and `rows_of_id` of the ids that come more than once.
+        parameters: `vintage`.
 
     Returns:
-        One row per premises: `premises_id`, `is_active` (null where the status is unknown), then the columns of the
-        census in its order. `x_mm`, `y_mm` are ETRS89 / UTM 31N in millimetres; `latitude`, `longitude` are degrees.
-        The status, sector, group, activity and name give the label away: they are for people, never features.
+        `file_row`, `broken_rules` and `warnings` (the names of rules with a comma and a space between, empty where a
+        row breaks none), and the columns of `premises`. `x_mm`, `y_mm` are ETRS89 / UTM 31N in millimetres; `latitude`,
+        `longitude` are degrees; `is_active` is null where the status is unknown.
     """
-    published = published_2016()
-    barris = {barri.id: barri.name for barri in published.barris}
-    districts = {district.id: district.name for district in published.districts}
-    # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
-    trimmed = nw.from_native(census).select(
-        **{name: trim_text(column) for name, column in TEXT.items()},
-        **{name: nw.col(column).str.strip_chars(WHITE_SPACE) for name, (column, _) in READ_BY_PATTERN.items()},
-        **{name: nw.col(column).str.strip_chars(WHITE_SPACE) for name, column in FLAGS.items()},
-    )
-    readable = trimmed.with_columns(
-        **{name: nw.when(nw.col(name) != "").then(nw.col(name)) for name in TEXT},
-        **{
-            name: nw.when(nw.col(name).str.contains(pattern)).then(nw.col(name))
-            for name, (_, pattern) in READ_BY_PATTERN.items()
-        },
-    )
-    typed = readable.with_columns(
-        **{name: _either(name, true="1", false="0") for name in FLAGS},
-        **{name: nw.col(name).cast(nw.Int64) for name in _read_by(INTEGER)},
-        **{name: nw.col(name).cast(nw.Float64) for name in _read_by(DECIMAL)},
-        # A reader that took the column for numbers has written 5 as 5.0.
-        street_number=nw.col("street_number").str.replace_all(r"\.0*$", "").cast(nw.Int64),
-        surveyed_on=nw.col("surveyed_on").str.to_date("%Y-%m-%d"),
-        is_active=_either("status", true=ACTIVE, false=INACTIVE),
-    )
+    vintage = VINTAGES[parameters.vintage]
+    rules = census_rules(vintage)
     return (
-        typed.with_columns(
-            barri=_official("barri_id", barris, otherwise="barri"),
-            district=_official("district_id", districts, otherwise="district"),
-            x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
-            y_mm=(nw.col("y_mm") * 1000 + 0.5).floor().cast(nw.Int64),
-        )
-        .select(
-            "premises_id",
-            "is_active",
-            "status",
-            "sector",
-            "activity_group",
-            "activity_id",
-            "activity",
-            "name",
-            "is_on_street",
-            "is_in_market",
-            "market_id",
-            "market",
-            "is_in_gallery",
-            "gallery",
-            "is_in_mall",
-            "mall_id",
-            "mall",
-            "street",
-            "street_number",
-            "cadastral_reference",
-            "surveyed_on",
-            "barri_id",
-            "barri",
-            "district_id",
-            "district",
-            "commercial_axis",
-            "is_on_axis",
-            "census_section",
-            "x_mm",
-            "y_mm",
-            "latitude",
-            "longitude",
-        )
+        _type_census(nw.from_native(census), vintage)
+        .join(nw.from_native(repeated_ids), on="premises_id", how="left")
+        .with_columns(**{rule.name: rule.broken for rule in rules})
+        .with_columns(broken_rules=name_broken(rules, rejects=True), warnings=name_broken(rules, rejects=False))
+        .select("file_row", "broken_rules", "warnings", *TABLES["premises"])
         .to_native()
     )
+
+
+def select_rejected(census: IntoFrameT, checked_premises: IntoFrameT) -> IntoFrameT:
+    """Take the rows that break a rule which rejects, as they stand in the file.
+
+    Args:
+        census: The census.
+        checked_premises: What `check_premises` gives.
+
+    Returns:
+        `broken_rules`, `file_row` (the row of the file, as a spreadsheet counts them), `unread` (the text of a row with
+        another number of fields than the header) and the columns of the vintage.
+    """
+    raw = nw.from_native(census)
+    broken = nw.from_native(checked_premises).filter(nw.col("broken_rules") != "").select("file_row", "broken_rules")
+    columns = raw.collect_schema().names()
+    return raw.join(broken, on="file_row", how="inner").select("broken_rules", *columns).to_native()
+
+
+def count_rejected(
+    census: IntoFrame, checked_premises: IntoFrame, rejected_premises: IntoFrame, parameters: CensusParameters
+) -> dict[str, Any]:
+    """Account for every row of the census, and refuse to go on if too many of them are rejected.
+
+    Args:
+        census: The census.
+        checked_premises: What `check_premises` gives.
+        rejected_premises: The rows that are rejected.
+        parameters: `vintage` and `rejected_share`.
+
+    Returns:
+        `vintage`, `rows_in`, `valid`, `rejected`, and `rules`: of each its name, what it says, whether it rejects, and
+        the `rows` that break it.
+
+    Raises:
+        CensusError: If rows are unaccounted for, or the share of rejected rows is over the limit.
+    """
+    outcomes = nw.from_native(checked_premises).lazy().group_by("broken_rules", "warnings").agg(rows=nw.len())
+    rules = census_rules(VINTAGES[parameters.vintage])
+    counted = {
+        "vintage": parameters.vintage,
+        "rows_in": _count_rows(census),
+        **count_outcomes(outcomes.collect().rows(named=True), rules),
+    }
+    unaccounted = counted["rows_in"] - counted["valid"] - counted["rejected"]
+    if unaccounted or counted["rejected"] != _count_rows(rejected_premises):
+        msg = f"census: {unaccounted:,} of {counted['rows_in']:,} rows are unaccounted for: run data_engineering anew."
+        raise CensusError(msg)
+    rows_in, rejected = counted["rows_in"], counted["rejected"]
+    logger.info(describe_rows({"rows_in": rows_in, "premises": counted["valid"], "rejected": rejected}))
+    for rule in counted["rules"]:
+        if rule["rows"]:
+            kind = "rejected" if rule["rejects"] else "kept"
+            logger.warning("%s: broken by %s rows, %s. %s", rule["name"], f"{rule['rows']:,}", kind, rule["says"])
+    if rejected > parameters.rejected_share * rows_in or not counted["valid"]:
+        broken = sorted((-rule["rows"], rule["name"]) for rule in counted["rules"] if rule["rejects"] and rule["rows"])
+        reasons = ", ".join(f"{name} {-rows:,}" for rows, name in broken)
+        msg = (
+            f"census: {rejected:,} of {rows_in:,} rows are rejected, and census.rejected_share allows "
+            f"{parameters.rejected_share:.2%}: {reasons}. "
+            "See rejected_premises, which has each of them with its reasons; nothing after it was written."
+        )
+        raise CensusError(msg)
+    return counted
+
+
+def select_premises(
+    checked_premises: IntoFrameT,
+    rejections: dict[str, Any],  # noqa: ARG001 - a run with too many of them ends before this
+) -> IntoFrameT:
+    """Take the rows that keep all rules which reject.
+
+    Args:
+        checked_premises: What `check_premises` gives.
+        rejections: What `count_rejected` gives.
+
+    Returns:
+        `premises`: one row per premises, as `premises.census.contract.TABLES` has its columns. The status, sector,
+        group, activity and name give the label away: they are for people, never features.
+    """
+    frame = nw.from_native(checked_premises)
+    return frame.filter(nw.col("broken_rules") == "").select(*TABLES["premises"]).to_native()
 
 
 def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringParameters) -> IntoFrameT:
@@ -254,16 +340,25 @@ def split_and_balance(premises_features: IntoFrameT, parameters: DataEngineering
     )
 
 
-def count_rows(premises: IntoFrame, model_input: IntoFrame) -> dict[str, int]:
-    """Count the rows on their way, for the reports.
+def count_rows(
+    premises: IntoFrame, premises_features: IntoFrame, model_input: IntoFrame, rejections: dict[str, Any]
+) -> dict[str, int]:
+    """Count the rows on their way, for the reports, and hold every table to its rules.
 
     Args:
-        premises: One row per row of the census.
+        premises: One row per valid row of the census.
+        premises_features: The same premises with their features.
         model_input: The rows that models are trained and tested on.
+        rejections: What `count_rejected` gives.
 
     Returns:
-        Rows of `premises` (`premises`), those of them drawn as a sample (`drawn`), by status (`active`, `inactive`,
-        `unknown`), and of `model_input` by split and label (`train_active`, …, `test_inactive`).
+        Rows of the census (`rows_in`), those rejected (`rejected`), rows of `premises` (`premises`), those of them
+        drawn as a sample (`drawn`), by status (`active`, `inactive`, `unknown`), and of `model_input` by split and
+        label (`train_active`, …, `test_inactive`).
+
+    Raises:
+        CensusError: If `premises` or its features are not as many as the valid rows.
+        ContractError: If a table has rows that break its rules.
     """
     is_active, name = nw.col("is_active"), nw.col("name")
     in_test = nw.col("split") == TEST
@@ -274,23 +369,101 @@ def count_rows(premises: IntoFrame, model_input: IntoFrame) -> dict[str, int]:
         inactive=_count(~is_active),
         unknown=_count(is_active.is_null()),
     )
+    of_features = nw.from_native(premises_features).select(features=nw.len(), **count_broken("premises_features"))
     of_model_input = nw.from_native(model_input).select(
         train_active=_count(~in_test & is_active),
         train_inactive=_count(~in_test & ~is_active),
         test_active=_count(in_test & is_active),
         test_inactive=_count(in_test & ~is_active),
+        **count_broken("model_input"),
     )
-    (counts,) = of_premises.lazy().join(of_model_input.lazy(), how="cross").collect().rows(named=True)
-    return {name: int(count) for name, count in counts.items()}
+    joined = of_premises.lazy().join(of_features.lazy(), how="cross").join(of_model_input.lazy(), how="cross")
+    (counted,) = joined.collect().rows(named=True)
+    counts = {name: int(count or 0) for name, count in counted.items()}
+    check_no_broken(counts)
+    valid = rejections["valid"]
+    if not counts["premises"] == counts.pop("features") == valid:
+        msg = (
+            f"census: {valid:,} rows are valid, and premises has {counts['premises']:,}. They are not of one run: "
+            "run data_engineering anew."
+        )
+        raise CensusError(msg)
+    return {"rows_in": rejections["rows_in"], "rejected": rejections["rejected"], **counts}
+
+
+def _count_rows(frame: IntoFrame) -> int:
+    return int(nw.from_native(frame).lazy().select(rows=nw.len()).collect()["rows"][0])
+
+
+def _read_id(vintage: Vintage) -> nw.Expr:
+    """Read the id of each row; null where it is none."""
+    text = nw.col(vintage.read_from["premises_id"]).str.strip_chars(WHITE_SPACE).str.to_lowercase()
+    return nw.when(text.str.contains(vintage.id_pattern)).then(text)
+
+
+def _type_census(census: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[Any]:
+    """Add to the columns of a census those of `premises`, typed, and the texts of two that may be left empty."""
+    published = published_2016()
+    barris = {barri.id: barri.name for barri in published.barris}
+    barri_districts = {barri.id: barri.district_id for barri in published.barris}
+    districts = {district.id: district.name for district in published.districts}
+    # A literal null would be of NumPy's types in pandas.
+    nothing = nw.when(nw.col("file_row") < 0).then(nw.col("unread"))
+
+    def read(name: str, *, trim: bool) -> nw.Expr:
+        if name not in vintage.read_from:
+            return nothing
+        column = vintage.read_from[name]
+        return trim_text(column) if trim else nw.col(column).str.strip_chars(WHITE_SPACE)
+
+    # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
+    trimmed = census.with_columns(
+        premises_id=_read_id(vintage),
+        **{name: read(name, trim=True) for name in TEXT},
+        **{name: read(name, trim=False) for name in (*PATTERNS, *FLAGS)},
+    )
+    day = nw.col("surveyed_on").str.replace_all(MIDNIGHT, "")
+    of_digits = nw.concat_str(day.str.slice(0, 4), nw.lit("-"), day.str.slice(4, 2), nw.lit("-"), day.str.slice(6, 2))
+    dated = trimmed.with_columns(
+        street_number_text=nw.col("street_number"),
+        surveyed_on=nw.when(day.str.contains(DIGITS_OF_DATE)).then(of_digits).otherwise(day),
+    )
+    readable = dated.with_columns(
+        **{name: nw.when(nw.col(name) != "").then(nw.col(name)) for name in TEXT},
+        **{name: nw.when(nw.col(name).str.contains(pattern)).then(nw.col(name)) for name, pattern in PATTERNS.items()},
+    )
+    typed = readable.with_columns(
+        **{name: _either(name, true=vintage.yes, false=vintage.no) for name in FLAGS},
+        **{name: nw.col(name).cast(nw.Int64) for name in _read_by(INTEGER)},
+        **{name: nw.col(name).cast(nw.Float64) for name in _read_by(DECIMAL)},
+        # A reader that took the column for numbers has written 5 as 5.0.
+        **{name: nw.col(name).str.replace_all(r"\.0*$", "").cast(nw.Int64) for name in _read_by(WHOLE_DECIMAL)},
+        surveyed_on=nw.col("surveyed_on").str.to_date("%Y-%m-%d"),
+        status=nw.col("status").replace_strict(vintage.statuses, default=None, return_dtype=nw.String),
+    )
+    section = nw.col("census_section") + (nw.col("district_id") * 1000 if vintage.section_in_district else 0)
+    return typed.with_columns(
+        # Some sectors say more behind it. (A literal text would be of NumPy's types in pandas.)
+        status=nw.when((nw.col("status") == INACTIVE) & (nw.col("sector").str.starts_with(UNKNOWN)))
+        .then(nw.col("sector").str.slice(0, len(UNKNOWN)))
+        .otherwise(nw.col("status")),
+        barri=_official("barri_id", barris, otherwise="barri"),
+        barri_district_id=nw.col("barri_id").replace_strict(barri_districts, default=None, return_dtype=nw.Int64),
+        district=_official("district_id", districts, otherwise="district"),
+        census_section=section,
+        x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
+        y_mm=(nw.col("y_mm") * 1000 + 0.5).floor().cast(nw.Int64),
+    ).with_columns(is_active=_either("status", true=[ACTIVE], false=[INACTIVE]))
 
 
 def _read_by(pattern: str) -> list[str]:
-    return [name for name, (_, read_by) in READ_BY_PATTERN.items() if read_by == pattern]
+    return [name for name, read_by in PATTERNS.items() if read_by == pattern]
 
 
-def _either(column: str, *, true: str, false: str) -> nw.Expr:
-    """Give True for one text, False for the other, null for anything else."""
-    return nw.when(nw.col(column).is_in([true, false])).then(nw.col(column) == true)
+def _either(column: str, *, true: Sequence[str], false: Sequence[str]) -> nw.Expr:
+    """Give True for some texts, False for others, null for anything else."""
+    # `is_in` would give a boolean of NumPy's in pandas, which knows no null.
+    return nw.when(nw.col(column).is_in([*true, *false])).then(reduce(or_, (nw.col(column) == text for text in true)))
 
 
 def _official(code: str, names: dict[int, str], *, otherwise: str) -> nw.Expr:

@@ -1,4 +1,6 @@
-"""What `parameters_data_engineering.yml` may hold."""
+"""What `parameters_data_engineering.yml` and `parameters_census.yml` may hold."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,3 +21,17 @@ class DataEngineeringParameters(Parameters):
     test_share: float = Field(ge=0.01, le=0.99, multiple_of=0.01)
     folds: int = Field(ge=2, le=20)
     majority_per_minority: float = Field(ge=1)
+
+
+class CensusParameters(Parameters):
+    """What census is read, in `parameters_census.yml`.
+
+    Attributes:
+        vintage: The census year whose form the file has.
+        rejected_share: So many of the rows may be rejected; the run stops if more are.
+    """
+
+    block = "census"
+
+    vintage: Literal[2016, 2019, 2022]
+    rejected_share: float = Field(ge=0, le=1)

@@ -10,16 +10,17 @@ from .parameters import SampleCensusParameters
 logger = logging.getLogger(__name__)
 
 
-def draw_census(parameters: SampleCensusParameters) -> RecordBatchReader:
+def draw_census(parameters: SampleCensusParameters, vintage: int) -> RecordBatchReader:
     """Draw a sample of the census; its parts are drawn as they are read.
 
     Args:
         parameters: How many rows, and the seed.
+        vintage: The census year in whose form they are written.
 
     Returns:
-        Batches of the 34 columns of the file, as text.
+        Batches of the columns of the file, as text.
     """
     from premises.census import sample
 
     logger.info("Drawing %s premises. %s", f"{parameters.rows:,}", SAMPLE_NOTICE)
-    return sample.draw_census(parameters.rows, parameters.seed)
+    return sample.draw_census(parameters.rows, parameters.seed, vintage)

@@ -11,4 +11,6 @@ def create_pipeline() -> Pipeline:
     Returns:
         One node, which draws the census that is written where `census` is read.
     """
-    return Pipeline([Node(draw_census, inputs="params:sample_census", outputs="drawn_census", name="draw_census")])
+    return Pipeline(
+        [Node(draw_census, ["params:sample_census", "params:census.vintage"], "drawn_census", name="draw_census")]
+    )

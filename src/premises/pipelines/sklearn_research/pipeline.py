@@ -64,7 +64,7 @@ def create_pipeline() -> Pipeline:
             Node(plot_score_map, ["research_rows", "research_predictions"], "research_map", name="plot_score_map"),
             Node(
                 render_research_report,
-                ["row_counts", "research_search", "research_metrics", *PICTURES],
+                ["row_counts", "rejections", "research_search", "research_metrics", *PICTURES],
                 "research_report",
                 name="render_research_report",
             ),

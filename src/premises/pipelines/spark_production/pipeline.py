@@ -66,7 +66,9 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                 name="measure_parity",
             ),
             Node(render_parity_markdown, "parity", "parity_summary", name="render_parity_markdown"),
-            Node(render_parity_page, ["parity", "row_counts"], "parity_report", name="render_parity_page"),
+            Node(
+                render_parity_page, ["parity", "row_counts", "rejections"], "parity_report", name="render_parity_page"
+            ),
             Node(
                 publish_release,
                 {

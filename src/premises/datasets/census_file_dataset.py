@@ -1,0 +1,254 @@
+"""A census as it comes: one reader of CSV and Parquet for all engines, so that none of them reads a file otherwise."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from typing import TYPE_CHECKING, Any, Never, NoReturn
+
+from fsspec.core import url_to_fs
+from kedro.io import AbstractDataset, DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+    from fsspec import AbstractFileSystem
+
+BLOCK_BYTES = 16 * 2**20
+"""A row that is longer is an error: it is a quote without its end, most often."""
+
+HEADER_BYTES = 2**20
+OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+"""The marks that a file may begin with, and the encodings that they tell of."""
+
+FILE_ROW = "file_row"
+UNREAD = "unread"
+"""The columns that are added to those of the file."""
+
+
+class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
+    """Reads a census part by part, every cell as text: what stands in a cell is what is loaded.
+
+    A file that is no CSV of the stated form is refused as a whole, with where and why. A row with another number of
+    fields than the header is not lost: it comes as it stands in the file, for the contract to reject.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Name the file.
+
+        Args:
+            filepath: A path or a URL that fsspec knows. `….csv` is a file in UTF-8 or, with a byte order mark, UTF-16:
+                commas, quotes doubled within quotes, a header. `….parquet` is a file or a folder of them.
+            metadata: For other tools; not read here.
+        """
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> pa.RecordBatchReader:
+        """Open the census; its parts are read as they are asked for.
+
+        Returns:
+            `file_row` (int64, the row as a spreadsheet counts them: the header is 1), `unread` (the text of a row with
+            another number of fields than the header, null for all others), and the columns of the file as text; an
+            empty cell is null.
+
+        Raises:
+            DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated by
+                something else than commas, or is no Parquet. Text that is not in its encoding, a null byte, or a row
+                beyond `BLOCK_BYTES` raise it where they are met.
+        """
+        fs, path = url_to_fs(self._filepath)
+        try:
+            return self._open_parquet(fs, path) if path.endswith(".parquet") else self._open_csv(fs, path)
+        except OSError as error:
+            self._refuse(f"can't be read: {error.strerror or error}.")
+
+    def save(self, data: Never) -> NoReturn:  # noqa: ARG002 - Kedro's
+        """Refuse: a census comes from outside.
+
+        Raises:
+            DatasetError: Always.
+        """
+        msg = f"{self._filepath} is only read."
+        raise DatasetError(msg)
+
+    def _open_csv(self, fs: AbstractFileSystem, path: str) -> pa.RecordBatchReader:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        if fs.isdir(path):
+            self._refuse("is a folder. Put one CSV file there.")
+        with fs.open(path, "rb") as file:
+            start = file.read(HEADER_BYTES)
+        encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
+        columns = self._read_header(start, encoding)
+        malformed: dict[int, str] = {}  # the rows with another number of fields, by their number
+
+        def keep(row: Any) -> str:
+            malformed[row.number] = row.text
+            return "skip"
+
+        def read() -> Iterator[pa.RecordBatch]:
+            with _Checked(fs.open(path, "rb"), encoding, self._refuse) as stream:
+                reader = arrow_csv.open_csv(
+                    pa.PythonFile(stream, mode="r"),
+                    # Numbers of rows are told to one thread only.
+                    read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+                    parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
+                    convert_options=arrow_csv.ConvertOptions(
+                        column_types=dict.fromkeys(columns, pa.string()), null_values=[""], strings_can_be_null=True
+                    ),
+                )
+                yield from _number_rows(reader, malformed)
+
+        return pa.RecordBatchReader.from_batches(_schema(columns), self._explained(read(), "CSV"))
+
+    def _read_header(self, start: bytes, encoding: str) -> list[str]:
+        if not start:
+            self._refuse("is an empty file. Get the census again.")
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
+        if "\0" in text:
+            self._refuse("begins with null bytes: it is damaged, or no text in UTF-8. Get the census again.")
+        columns = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
+        if not columns or (len(start) < HEADER_BYTES and "\n" not in text.strip().replace("\r", "\n")):
+            self._refuse("has column names at most, and no rows. Get the census again.")
+        if len(columns) == 1 and (other := next((sign for sign in OTHER_DELIMITERS if sign in columns[0]), None)):
+            self._refuse(f"has its columns separated by {OTHER_DELIMITERS[other]}. Separate them by commas.")
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            self._refuse(f"names a column twice: {', '.join(map(repr, twice))}. Leave one of them.")
+        if taken := {FILE_ROW, UNREAD} & set(columns):
+            self._refuse(f"has a column {taken.pop()!r}, which is a name of our own. Rename it.")
+        return columns
+
+    def _open_parquet(self, fs: AbstractFileSystem, path: str) -> pa.RecordBatchReader:
+        import pyarrow as pa
+        from pyarrow import dataset
+
+        if not fs.exists(path):
+            self._refuse("is not there.")
+        try:
+            parts = dataset.dataset(path, format="parquet", filesystem=fs)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            self._refuse(f"is not Parquet: {_first_line(error)}")
+        columns = [name for name in parts.schema.names if name not in {FILE_ROW, UNREAD}]
+
+        def read() -> Iterator[pa.RecordBatch]:
+            row = 1
+            for batch in parts.to_batches(columns=columns):
+                cells = [batch[name].cast(pa.string()) for name in columns]
+                numbers = pa.array(range(row, row + batch.num_rows), pa.int64())
+                row += batch.num_rows
+                yield _batch(numbers, pa.nulls(batch.num_rows, pa.string()), cells, columns)
+
+        return pa.RecordBatchReader.from_batches(_schema(columns), self._explained(read(), "Parquet"))
+
+    def _explained(self, batches: Iterator[pa.RecordBatch], kind: str) -> Iterator[pa.RecordBatch]:
+        """Say in a sentence what Arrow says."""
+        import pyarrow as pa
+
+        try:
+            yield from batches
+        except pa.ArrowException as error:
+            reason = _first_line(error)
+            if "straddling" in reason:
+                reason = f"a row is longer than {BLOCK_BYTES:,} bytes; most often a quote without its end. Mend it."
+            self._refuse(f"can't be read as {kind}: {reason}")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        msg = f"{self._filepath} {reason}"
+        raise DatasetError(msg)
+
+    def _exists(self) -> bool:
+        fs, path = url_to_fs(self._filepath)
+        return bool(fs.exists(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+
+class _Checked(io.RawIOBase):
+    """A file whose bytes are handed on as they are once they are known to be text; UTF-16 becomes UTF-8."""
+
+    def __init__(self, file: Any, encoding: str, refuse: Callable[[str], NoReturn]) -> None:
+        import pyarrow as pa
+
+        self._file = file
+        self._source = (
+            file if encoding != "utf-16" else pa.transcoding_input_stream(pa.PythonFile(file), "utf-16", "utf-8")
+        )
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._encoding = encoding
+        self._lines = 0
+        self._refuse = refuse
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            block: bytes = self._source.read(size)
+            text = self._decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            line = self._lines + 1 + (block.count(b"\n", 0, error.start) if self._source is self._file else 0)
+            encoding = "UTF-16, as its first bytes say" if self._encoding == "utf-16" else "UTF-8"
+            msg = (
+                f"is not {encoding}, near line {line:,}: {error.reason}. "
+                "Convert it to UTF-8; a file in Latin-1 by `iconv -f LATIN1 -t UTF-8`."
+            )
+            self._refuse(msg)
+        if "\0" in text:
+            line = self._lines + 1 + text.count("\n", 0, text.index("\0"))
+            self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the census again.")
+        self._lines += text.count("\n")
+        return block
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _number_rows(reader: Any, malformed: dict[int, str]) -> Iterator[pa.RecordBatch]:
+    """Put the number of each row beside it, and hand on the rows that have other fields than the columns."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns = reader.schema.names
+    first, passed = 2, np.array([], dtype=np.int64)  # the header is row 1; the reader may be ahead of what it gives
+    for batch in reader:
+        passed = np.append(passed[passed >= first], list(malformed)).astype(np.int64)
+        numbers = np.arange(first, first + batch.num_rows + len(passed))
+        numbers = numbers[~np.isin(numbers, passed)][: batch.num_rows]
+        if len(numbers):
+            yield _batch(pa.array(numbers), pa.nulls(len(numbers), pa.string()), batch.columns, columns)
+            first = int(numbers[-1]) + 1
+        yield from _take(malformed, columns)
+    yield from _take(malformed, columns)
+
+
+def _take(malformed: dict[int, str], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    if malformed:
+        numbers, texts = pa.array(malformed.keys(), pa.int64()), pa.array(malformed.values(), pa.string())
+        nothing = pa.nulls(len(malformed), pa.string())
+        malformed.clear()
+        yield _batch(numbers, texts, [nothing] * len(columns), columns)
+
+
+def _batch(numbers: Any, unread: Any, cells: list[Any], columns: list[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([numbers, unread, *cells], schema=_schema(columns))
+
+
+def _schema(columns: list[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([(FILE_ROW, pa.int64()), (UNREAD, pa.string()), *((name, pa.string()) for name in columns)])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

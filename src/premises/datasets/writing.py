@@ -1,0 +1,68 @@
+"""How datasets write what must be there whole or not at all, and what they say meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fsspec.core import url_to_fs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_PROGRESS = 10
+
+
+@contextmanager
+def replacing(filepath: str, mode: str) -> Iterator[Any]:
+    """Open a file beside a place; it is renamed into it at the end, and removed if something fails before.
+
+    Args:
+        filepath: The place: a path or a URL that fsspec knows.
+        mode: "w" for text in UTF-8, "wb" for bytes.
+
+    Yields:
+        The open file.
+    """
+    fs, path = url_to_fs(filepath)
+    folder, _, name = path.rpartition("/")
+    fs.makedirs(folder, exist_ok=True)
+    left_over = fs.glob(f"{folder}/.{name}.*")  # by runs that were killed
+    written = f"{folder}/.{name}.{secrets.token_hex(4)}"
+    try:
+        with fs.open(written, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+            yield file
+        fs.mv(written, path)
+    finally:
+        for file_path in (*left_over, written):
+            if fs.exists(file_path):
+                fs.rm(file_path)
+
+
+def with_progress(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Pass batches on, with a line in the log now and then.
+
+    Args:
+        reader: The batches; `rows` in the schema's metadata, where it is there, is their total.
+
+    Yields:
+        Each batch.
+    """
+    total = int((reader.schema.metadata or {}).get(b"rows", 0))
+    started = logged = time.monotonic()
+    done = 0
+    for batch in reader:
+        yield batch
+        done += batch.num_rows
+        now = time.monotonic()
+        if now - logged >= SECONDS_BETWEEN_PROGRESS:
+            logged = now
+            of_total = f" of {total:,}" if total else ""
+            logger.info("%s%s rows written, %s rows/s", f"{done:,}", of_total, f"{done / (now - started):,.0f}")

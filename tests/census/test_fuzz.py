@@ -1,0 +1,206 @@
+"""Whatever stands in a census, the contract says the same of it on every engine, and the reader fails in words only."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kedro.io import DatasetError
+
+from conftest import Engine, check
+from premises.census.sample import draw_census
+from premises.census.schema import VINTAGES
+from premises.datasets.census_file_dataset import CensusFileDataset
+from premises.errors import CensusError
+from premises.pipelines.data_engineering.nodes import read_census, select_rejected
+from premises.pipelines.data_engineering.parameters import CensusParameters
+
+CASES = 2_000
+"""So many at least for each engine beside pandas: rows of the contract, and files of the reader."""
+
+ROWS_OF_A_FILE = 3
+ANY = list(HealthCheck)
+
+HOSTILE = (
+    *[
+        "NaN",
+        "nan",
+        "Infinity",
+        "-inf",
+        "null",
+        "NULL",
+        "None",
+        "NA",
+        "true",
+        "1e5",
+        "1E5",
+        "0x1F",
+        "١٢",
+        "１２",
+        "½",
+        "-0",
+        "+5",
+        "5.",
+        ".5",
+        "5.0",
+        "5,0",
+    ],
+    *[
+        "1.234,5",
+        "1_000",
+        "00012",
+        "-1",
+        "431675.395",
+        "4580750,861",
+        "100000000000.5",
+        "2016-02-30",
+        "29/02/2016",
+        "20160229",
+        "20160230",
+    ],
+    *[
+        "20160607.0",
+        "2016-06-07T00:00:00",
+        "2016-06-07T12:00:00",
+        "0000-00-00",
+        "9999-99-99",
+        "Actiu",
+        "actiu",
+        "Sí",
+        "si",
+        "SÍ",
+    ],
+    *[
+        "=1+1",
+        "@SUM(A1)",
+        "'",
+        ";",
+        "%",
+        "%s",
+        "$1",
+        "é",
+        "é",
+        "İ",
+        "ß",
+        "🏪",
+        "\U0010ffff",
+        "1F2B4F24-489D-41E5-A183-BD00F21F8B32",
+    ],
+    *("9" * digits for digits in (9, 10, 15, 16, 18, 19, 40)),
+    *(f"5{end}" for end in "\n\r\t\u2028\u2029\u0085\u00a0\u200b\x0b\x1c"),
+    *('"', "\\", "\ufeff5", "x\ny", " Actiu ", "Sense  informació", "a" * 10_000),
+)
+TEXTS = st.none() | st.sampled_from(HOSTILE) | st.text(max_size=12) | st.text(" 0123456789.-+eE:/T", max_size=12)
+
+
+def collect(cases: int, strategy: st.SearchStrategy) -> list:
+    """Draw cases, all of which are looked at together: a frame of Spark for each would take hours."""
+    drawn = []
+
+    @settings(max_examples=cases, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=ANY)
+    @given(case=strategy)
+    def draw(case: object) -> None:
+        drawn.append(case)
+
+    draw()
+    return drawn
+
+
+@functools.cache
+def odd_census(year: int) -> pa.Table:
+    """A row of a good census for each case, of which some cells are replaced."""
+    columns = VINTAGES[year].columns
+    changes = collect(CASES, st.dictionaries(st.sampled_from(columns), TEXTS, min_size=1, max_size=6))
+    rows = draw_census(len(changes), seed=3, year=year).read_all().to_pylist()
+    changed = [row | change for row, change in zip(rows, changes, strict=True)]
+    schema = pa.schema([("file_row", pa.int64()), *((name, pa.string()) for name in ("unread", *columns))])
+    cells = {name: [row[name] for row in changed] for name in columns}
+    return pa.table({"file_row": range(2, 2 + len(rows)), "unread": [None] * len(rows), **cells}, schema=schema)
+
+
+@pytest.mark.parametrize("year", VINTAGES)
+def test_odd_rows_are_judged_and_read_as_on_pandas(engine: Engine, year: int) -> None:
+    census, parameters = odd_census(year), CensusParameters(vintage=year, rejected_share=1)
+    assert len(census) >= CASES
+    pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
+    here, there = check(engine, census, parameters), check(pandas, census, parameters)
+    rows, expected = engine.rows(here), pandas.rows(there)
+    assert [(one, other) for one, other in zip(rows, expected, strict=True) if one != other][:2] == []
+    rejected = engine.rows(select_rejected(engine.from_arrow(census), here))
+    assert rejected == pandas.rows(select_rejected(pandas.from_arrow(census), there))
+    assert 0.3 * CASES < len(rejected) < CASES
+    assert len(rejected) == sum(row["broken_rules"] != "" for row in rows)
+
+
+def good_file() -> bytes:
+    """A census as a CSV file."""
+    buffer = io.StringIO()
+    table = draw_census(ROWS_OF_A_FILE, seed=3).read_all()
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [table.column_names, *(row.values() for row in table.to_pylist())]
+    )
+    return buffer.getvalue().encode()
+
+
+GOOD_FILE = good_file()
+BREAKS = ('"', '""', ",", ",,", ";", "\t", "\n", "\r\n", "\r", "\0", "\xff", "\xe9", "\xef\xbb\xbf", "\xff\xfe", "\x1a")
+PIECES = st.sampled_from([text.encode("latin-1") for text in BREAKS] + [text.encode() for text in HOSTILE[:40]])
+EDITS = st.lists(
+    st.tuples(st.integers(0, len(GOOD_FILE)), st.integers(0, 60), PIECES | st.binary(max_size=8)),
+    min_size=1,
+    max_size=4,
+)
+"""Where, how many bytes are taken out there, and what is put in."""
+
+
+def edited(edits: list[tuple[int, int, bytes]]) -> bytes:
+    content = GOOD_FILE
+    for place, gone, put in edits:
+        content = content[:place] + put + content[place + gone :]
+    return content
+
+
+@functools.cache
+def odd_files() -> tuple[list[str], list[pa.Table]]:
+    """What files that were damaged at random are refused with, and what is read of the others."""
+    refusals, tables = [], []
+    parameters = CensusParameters(vintage=2016, rejected_share=1)
+    cut_off = st.sampled_from(range(len(GOOD_FILE))).map(lambda end: GOOD_FILE[:end])
+    contents = collect(CASES, EDITS.map(edited) | cut_off)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "census.csv"
+        for content in contents:
+            file.write_bytes(content)
+            try:
+                tables.append(read_census(CensusFileDataset(filepath=str(file)).load(), parameters).read_all())
+            except (DatasetError, CensusError) as error:
+                refusals.append(str(error))
+    return refusals, tables
+
+
+def test_a_damaged_file_is_read_or_refused_in_a_sentence() -> None:
+    refusals, tables = odd_files()
+    assert len(refusals) + len(tables) >= CASES
+    assert min(len(refusals), len(tables)) > CASES / 20
+    assert [text for text in refusals if not text.rstrip("`.").strip() or "Traceback" in text or "\n" in text] == []
+    for table in tables:
+        numbers = table["file_row"].to_pylist()
+        assert sorted(numbers) == list(range(2, 2 + len(numbers)))
+
+
+def test_what_is_read_of_damaged_files_is_judged_as_on_pandas(engine: Engine) -> None:
+    _, tables = odd_files()
+    together = pa.concat_tables(tables)
+    numbered = together.set_column(0, "file_row", pa.array(range(2, 2 + len(together))))
+    pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
+    parameters = CensusParameters(vintage=2016, rejected_share=1)
+    rows, expected = engine.rows(check(engine, numbered, parameters)), pandas.rows(check(pandas, numbered, parameters))
+    assert [(one, other) for one, other in zip(rows, expected, strict=True) if one != other][:2] == []
