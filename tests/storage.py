@@ -12,7 +12,13 @@ import pyarrow.parquet as pq
 
 from premises.spark.h2o import is_installed
 
+INTERMEDIATE = ("census", "repeated_ids", "checked_premises", "rejected_premises", "premises")
+"""The tables that stand between the file and the features."""
+
 SAME_TABLES = (
+    "02_intermediate/census.parquet",
+    "02_intermediate/checked_premises.parquet",
+    "02_intermediate/rejected_premises.parquet",
     "02_intermediate/premises.parquet",
     "04_feature/premises_features.parquet",
     "05_model_input/model_input.parquet",
@@ -22,6 +28,7 @@ SAME_FILES = (
     "06_models/research_tree.skops",
     "06_models/research_search.json",
     "08_reporting/research_metrics.json",
+    "08_reporting/rejections.json",
     "08_reporting/row_counts.json",
 )
 

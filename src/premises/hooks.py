@@ -161,10 +161,13 @@ class RunHooks:
         self._watch.close()
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
-        if metrics:
+        reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
+        if not metrics:
+            for report in reports:
+                logger.info("Report: %s", report)
+        else:
             from premises.evaluation.console import print_results
 
-            reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
             parity = catalog.load("parity") if "parity" in outputs else {}
             agreement = {model: one["agreement"] for model, one in parity.items()}
             seconds = {

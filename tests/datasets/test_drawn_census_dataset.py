@@ -16,7 +16,7 @@ import pytest
 from kedro.io import DatasetError
 
 from premises.census.origin import SAMPLE_NOTICE, was_drawn
-from premises.datasets import drawn_census_dataset
+from premises.datasets import writing
 from premises.datasets.drawn_census_dataset import DrawnCensusDataset
 
 PARTS = (
@@ -183,7 +183,7 @@ def test_nothing_was_drawn_where_there_is_nothing_or_no_note_or_a_broken_one(tmp
 
 
 def test_progress_is_logged_while_the_parts_are_written(place, caplog, monkeypatch):
-    monkeypatch.setattr(drawn_census_dataset, "SECONDS_BETWEEN_PROGRESS", 0)
+    monkeypatch.setattr(writing, "SECONDS_BETWEEN_PROGRESS", 0)
     with caplog.at_level(logging.INFO):
         dataset(place).save(reader())
     assert "2 of 3 rows written" in caplog.text

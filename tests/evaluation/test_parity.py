@@ -30,6 +30,7 @@ LAST_BITS = 1e-12
 """Sums of doubles in another order differ by less."""
 
 EXACT = Tolerance(differing_rows=0, agreement=1, largest_dp=0, mean_dp=0, auc_difference=0, psi=0)
+REJECTIONS = {"vintage": 2016, "rows_in": 12_400, "valid": 12_345, "rejected": 55, "rules": []}
 COUNTS = {
     "premises": 1_000,
     "drawn": 0,
@@ -283,7 +284,7 @@ def failing() -> dict:
 
 
 def test_the_page_needs_no_other_file_and_describes_its_pictures() -> None:
-    html = render_parity_page(failing(), COUNTS)
+    html = render_parity_page(failing(), COUNTS, REJECTIONS)
     page = Page(html)
     assert len(page.pictures) == 1
     assert all(picture["alt"].strip() for picture in page.pictures)
@@ -295,7 +296,7 @@ def test_the_page_needs_no_other_file_and_describes_its_pictures() -> None:
 
 def test_both_pages_name_every_failure() -> None:
     parity = failing()
-    html, markdown = render_parity_page(parity, COUNTS), render_parity_markdown(parity)
+    html, markdown = render_parity_page(parity, COUNTS, REJECTIONS), render_parity_markdown(parity)
     assert len(parity["mllib"]["failures"]) == 6
     for failure in parity["mllib"]["failures"]:
         assert f"MLlib: {failure}" in html
@@ -309,7 +310,7 @@ def test_both_pages_name_every_failure() -> None:
 def test_both_pages_say_that_all_is_well() -> None:
     research, _, districts = two_models()
     parity = measure(research, research, research, districts)
-    html, markdown = render_parity_page(parity, COUNTS), render_parity_markdown(parity)
+    html, markdown = render_parity_page(parity, COUNTS, REJECTIONS), render_parity_markdown(parity)
     assert "Every model is within its tolerances." in html
     assert "All within tolerance." in markdown
     assert "nothing is released" not in html + markdown
@@ -326,7 +327,7 @@ def test_the_markdown_table_has_a_cell_for_every_column() -> None:
 def test_figures_are_those_that_were_measured() -> None:
     parity = failing()
     one = parity["mllib"]
-    html, markdown = render_parity_page(parity, COUNTS), render_parity_markdown(parity)
+    html, markdown = render_parity_page(parity, COUNTS, REJECTIONS), render_parity_markdown(parity)
     for figure in (f"{one['rows']:,}", f"{one['differing_rows']:,}", f"{one['auc']:.4f}", f"{one['research_auc']:.4f}"):
         assert figure in html
         assert figure in markdown
@@ -336,6 +337,6 @@ def test_figures_are_those_that_were_measured() -> None:
 def test_what_is_not_ours_is_escaped_on_the_page() -> None:
     parity = failing()
     parity["mllib"]["failures"] = ["<script>alert(1)</script> & more"]
-    html = render_parity_page(parity, COUNTS)
+    html = render_parity_page(parity, COUNTS, REJECTIONS)
     assert "<script>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html

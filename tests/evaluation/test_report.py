@@ -14,6 +14,8 @@ from premises.evaluation.report import METRICS_SHOWN, render_research_report
 from premises.evaluation.words import describe_origin, format_share
 
 COUNTS = {
+    "rows_in": 12_400,
+    "rejected": 55,
     "premises": 12_345,
     "drawn": 0,
     "active": 9_000,
@@ -23,6 +25,18 @@ COUNTS = {
     "train_inactive": 2_401,
     "test_active": 1_800,
     "test_inactive": 599,
+}
+REJECTIONS = {
+    "vintage": 2016,
+    "rows_in": 12_400,
+    "valid": 12_345,
+    "rejected": 55,
+    "rules": [
+        {"name": "id_is_unique", "says": "No other row has the id.", "rejects": True, "rows": 54},
+        {"name": "place_is_in_city", "says": "It is in the city.", "rejects": True, "rows": 2},
+        {"name": "date_is_readable", "says": "It is a day.", "rejects": False, "rows": 1_012},
+        {"name": "barri_is_known", "says": "It is one of the 73.", "rejects": True, "rows": 0},
+    ],
 }
 THINNED = 12_000 - 2_400 - 2_401 - 1_800 - 599
 METRICS = {
@@ -75,7 +89,7 @@ class Page(HTMLParser):
 
 
 def page(counts=COUNTS, search=SEARCH, metrics=METRICS, pictures=PICTURES) -> Page:
-    return Page(render_research_report(counts, search, metrics, *pictures))
+    return Page(render_research_report(counts, REJECTIONS, search, metrics, *pictures))
 
 
 def row(found: Page, title: str) -> list[str]:
@@ -84,7 +98,7 @@ def row(found: Page, title: str) -> list[str]:
 
 
 def test_the_page_needs_no_other_file() -> None:
-    html = render_research_report(COUNTS, SEARCH, METRICS, *PICTURES)
+    html = render_research_report(COUNTS, REJECTIONS, SEARCH, METRICS, *PICTURES)
     found = Page(html)
     assert all(reference.startswith("data:image/png;base64,") for reference in found.references)
     assert len(found.references) == 7
@@ -181,7 +195,7 @@ def test_the_publisher_is_credited_whatever_the_rows_are(counts) -> None:
 
 def test_text_from_data_is_never_read_as_html() -> None:
     odd = "<script>alert('x')</script> & \"so on\""
-    html = render_research_report(COUNTS, [SEARCH[0] | {"criterion": odd}], METRICS, *PICTURES)
+    html = render_research_report(COUNTS, REJECTIONS, [SEARCH[0] | {"criterion": odd}], METRICS, *PICTURES)
     assert "<script" not in html
     assert "script" not in Page(html).tags
     assert odd in Page(html).text

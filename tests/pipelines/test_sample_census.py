@@ -21,6 +21,7 @@ def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
     catalog = DataCatalog(
         {
             "params:sample_census": MemoryDataset(SampleCensusParameters(rows=50, seed=1)),
+            "params:census.vintage": MemoryDataset(2016),
             "drawn_census": DrawnCensusDataset(filepath=str(tmp_path / "census.csv")),
         }
     )
@@ -33,7 +34,7 @@ def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
 
 def test_kedro_checks_the_parameters_by_their_hints():
     requirements = TypeExtractor({"sample_census": create_pipeline()}).extract_types_from_pipelines()
-    assert requirements == {"sample_census": SampleCensusParameters}
+    assert requirements == {"sample_census": SampleCensusParameters, "census.vintage": int}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -10,12 +11,15 @@ from kedro.io import AbstractDataset, DatasetError
 
 from premises.datasets.writing import replacing
 
+SHA256 = "sha256"
+
 
 class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """A small JSON manifest that is written beside its place and renamed into it, so that it is there whole or not.
 
     The models that it names are versions of their own, which no later run overwrites: a run that is killed at any
-    point leaves the previous release as it was.
+    point leaves the previous release as it was. The manifest holds its own digest, so that one that was changed is
+    recognised, and those of the models, which are held to them before they are loaded.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -34,7 +38,7 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         Args:
             data: What JSON can hold.
         """
-        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)  # what fails here has written nothing
+        text = _to_text({**data, SHA256: _digest(data)})  # what fails here has written nothing
         with replacing(self._filepath, "w") as file:
             file.write(text)
 
@@ -42,14 +46,23 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """Load the manifest.
 
         Raises:
-            DatasetError: If nothing has been released.
+            DatasetError: If nothing has been released, or it is not what was released.
         """
         if not self._exists():
             msg = f"Nothing has been released at {self._filepath}. Run `kedro run --env=prod` first."
             raise DatasetError(msg)
         fs, path = url_to_fs(self._filepath)
         with fs.open(path, encoding="utf-8") as file:
-            manifest: dict[str, Any] = json.load(file)
+            text = file.read()
+        try:
+            manifest: dict[str, Any] = json.loads(text)
+            digest = manifest.pop(SHA256)
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            msg = f"{self._filepath} is no manifest with its digest. Run `kedro run --env=prod` to release again."
+            raise DatasetError(msg) from error
+        if digest != _digest(manifest):
+            msg = f"{self._filepath} was changed since it was released: take it from a copy, or release again."
+            raise DatasetError(msg)
         return manifest
 
     def _exists(self) -> bool:
@@ -58,3 +71,11 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
+
+
+def _to_text(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(_to_text(data).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,12 +12,14 @@ from zipfile import ZipFile, ZipInfo
 import fsspec
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str, get_protocol_and_path
 
+SUFFIX = ".sha256"
+
 
 class SkopsDataset(AbstractVersionedDataset[Any, Any]):
     """Saves and loads an estimator with skops; the same model gives the same bytes.
 
     skops writes the time of day and memory addresses into the file; both are replaced here by constants, so that a
-    model can be recognised by its digest.
+    model can be recognised by its digest. It stands beside the file, as `sha256sum` writes and checks it.
     """
 
     def __init__(
@@ -24,6 +27,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         *,
         filepath: str,
         trusted: list[str],
+        sha256: str | None = None,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -32,6 +36,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         Args:
             filepath: Where the model lies; a path or a URL that fsspec knows.
             trusted: Types beyond skops' own list that a file may hold; each should have been reviewed.
+            sha256: The digest that the file has to have; that beside it, if none is given.
             version: Kedro's version of the dataset.
             metadata: For other tools; not read here.
         """
@@ -39,6 +44,7 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         self._protocol = protocol
         self._fs = fsspec.filesystem(protocol)
         self._trusted = trusted
+        self._sha256 = sha256
         self.metadata = metadata
         super().__init__(
             filepath=PurePosixPath(path), version=version, exists_function=self._fs.exists, glob_function=self._fs.glob
@@ -50,13 +56,13 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         Args:
             data: What scikit-learn has fitted.
         """
-        from skops.io import dumps
-
-        content = _without_times_and_addresses(dumps(data))  # before the file is opened: what fails leaves it alone
+        content = serialise(data)  # before the file is opened: what fails leaves it alone
         path = get_filepath_str(self._get_save_path(), self._protocol)
         self._fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
         with self._fs.open(path, mode="wb") as file:
             file.write(content)
+        with self._fs.open(f"{path}{SUFFIX}", mode="w", encoding="utf-8") as file:
+            file.write(f"{sha256(content).hexdigest()}  {PurePosixPath(path).name}\n")
         self._invalidate_cache()
 
     def load(self) -> Any:
@@ -66,19 +72,29 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
             The estimator, as it was saved.
 
         Raises:
-            DatasetError: If the file holds a type that is not trusted.
+            DatasetError: If the file is not the one that was saved, or holds a type that is not trusted.
         """
         from skops.io import get_untrusted_types, loads
 
         path = get_filepath_str(self._get_load_path(), self._protocol)
         with self._fs.open(path, mode="rb") as file:
             content = file.read()
+        if sha256(content).hexdigest() != (self._sha256 or self._read_digest(path)):
+            msg = f"{path} is not the model that was saved: its digest is another one. Train again, or take a copy."
+            raise DatasetError(msg)
         if strangers := sorted(set(get_untrusted_types(data=content)) - set(self._trusted)):
             msg = (
                 f"{path} holds types that are not trusted: {', '.join(strangers)}. It is not the model that was saved."
             )
             raise DatasetError(msg)
         return loads(content, trusted=self._trusted)
+
+    def _read_digest(self, path: str) -> str:
+        if not self._fs.exists(f"{path}{SUFFIX}"):
+            msg = f"{path} has no digest beside it, {PurePosixPath(path).name}{SUFFIX}. Train again, or take a copy."
+            raise DatasetError(msg)
+        with self._fs.open(f"{path}{SUFFIX}", mode="r", encoding="utf-8") as file:
+            return str(file.read(64))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "protocol": self._protocol, "version": self._version}
@@ -92,6 +108,20 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
 
     def _invalidate_cache(self) -> None:
         self._fs.invalidate_cache(get_filepath_str(self._filepath, self._protocol))
+
+
+def serialise(estimator: Any) -> bytes:
+    """Write an estimator as its file has it.
+
+    Args:
+        estimator: What scikit-learn has fitted.
+
+    Returns:
+        The bytes; the same for the same estimator.
+    """
+    from skops.io import dumps
+
+    return _without_times_and_addresses(dumps(estimator))
 
 
 def _without_times_and_addresses(content: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 VERIFICATION_FILE = "verification.json"
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class VerifiedModel:
         model: An MLlib pipeline or an H2O MOJO; `premises.spark.models.add_probability` knows how to score with it.
         verification: The feature columns as float32, and `probability` of active as float64: a few rows.
         location: Where it was loaded from.
+        sha256: The digest of its `verification.json`, which has those of all its files.
     """
 
     model: Any
     verification: DataFrame
     location: str | None = None
+    sha256: str | None = None
 
 
 def predict_verification(model: Any, features: DataFrame) -> list[float]:
@@ -57,10 +61,22 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
     """Saves and loads a `VerifiedModel` anywhere that Spark writes to; kedro-datasets' Spark dataset finds the path.
 
     The folder holds the model in its own form, and `verification.json`, which is written last: without it the model
-    does not exist.
+    does not exist. It has the digests of all files of the model, which are looked at before Spark or H2O read one.
     """
 
+    _sha256: str | None = None
     _loaded: tuple[str, VerifiedModel] | None = None
+
+    def __init__(self, *, filepath: str, sha256: str | None = None, **options: Any) -> None:
+        """Name the place of the model.
+
+        Args:
+            filepath: A path or a URL that Spark and fsspec know.
+            sha256: The digest that `verification.json` has to have; any, if none is given.
+            options: Those of Kedro's Spark dataset.
+        """
+        super().__init__(filepath=filepath, **options)
+        self._sha256 = sha256
 
     @abstractmethod
     def _write_model(self, model: Any, path: str) -> None:
@@ -80,9 +96,10 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         fs, root = self._filesystem(path)
         if fs.exists(f"{root}/{VERIFICATION_FILE}"):
             fs.rm(f"{root}/{VERIFICATION_FILE}")
-        self._write_model(data.model, f"{to_spark_path(self._protocol, path)}/model")
+        self._write_model(data.model, f"{to_spark_path(self._protocol, path)}/{MODEL}")
         content = {
             "model": self._describe_model(data.model),
+            "files": _digest_files(fs, f"{root}/{MODEL}"),
             "verification": {
                 name: [float(value) for value in data.verification[name]] for name in data.verification.columns
             },
@@ -95,7 +112,8 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         """Load the model, and hold it to its verification rows; once, however many nodes of a run take it.
 
         Raises:
-            DatasetError: If there is no whole model, or it gives another probability for one of the rows.
+            DatasetError: If there is no whole model, its files are not those that were saved, or it gives another
+                probability for one of the rows.
         """
         import pandas as pd
 
@@ -107,11 +125,12 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         if not self._exists():
             msg = f"{path} holds no whole model: {VERIFICATION_FILE}, which is written last, is missing. Train again."
             raise DatasetError(msg)
+        content, digest = self._check_files(path)
         start_spark()
-        rows = pd.DataFrame(self._read(path)["verification"])
+        rows = pd.DataFrame(content["verification"])
         features = rows.drop(columns="probability").astype("float32")
         spark_path = to_spark_path(self._protocol, path)
-        model = self._read_model(f"{spark_path}/model")
+        model = self._read_model(f"{spark_path}/{MODEL}")
         for row, (expected, given) in enumerate(
             zip(rows["probability"], predict_verification(model, features), strict=True)
         ):
@@ -121,7 +140,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
                     f"and has to give {expected!r}. It is not the model that was saved: take another version."
                 )
                 raise DatasetError(msg)
-        self._loaded = path, VerifiedModel(model, rows, spark_path)
+        self._loaded = path, VerifiedModel(model, rows, spark_path, digest)
         return self._loaded[1]
 
     def _exists(self) -> bool:
@@ -134,13 +153,31 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         Returns:
             What it is, its number of nodes, its depth.
         """
-        return JSONPreview(json.dumps(self._read(str(self._get_load_path()))["model"]))
+        content, _ = self._read(str(self._get_load_path()))
+        return JSONPreview(json.dumps(content["model"]))
 
-    def _read(self, path: str) -> dict[str, Any]:
+    def _check_files(self, path: str) -> tuple[dict[str, Any], str]:
+        """Hold the files to their digests, and those to the digest that is asked for."""
+        content, digest = self._read(path)
         fs, root = self._filesystem(path)
-        with fs.open(f"{root}/{VERIFICATION_FILE}", encoding="utf-8") as file:
-            content: dict[str, Any] = json.load(file)
-        return content
+        found = _digest_files(fs, f"{root}/{MODEL}")
+        changed = sorted(
+            name for name in found.keys() | content["files"] if found.get(name) != content["files"].get(name)
+        )
+        if self._sha256 is not None and digest != self._sha256:
+            changed.insert(0, VERIFICATION_FILE)
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            msg = f"{path} is not the model that was saved: {changed[0]}{more} is another file. Take another version."
+            raise DatasetError(msg)
+        return content, digest
+
+    def _read(self, path: str) -> tuple[dict[str, Any], str]:
+        """Read what stands beside the model, and digest it."""
+        fs, root = self._filesystem(path)
+        with fs.open(f"{root}/{VERIFICATION_FILE}", "rb") as file:
+            text = file.read()
+        return json.loads(text), hashlib.sha256(text).hexdigest()
 
     def _filesystem(self, path: str) -> tuple[AbstractFileSystem, str]:
         fs, root = url_to_fs(to_spark_path(self._protocol, path), **self._credentials)
@@ -149,3 +186,10 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
     def _release(self) -> None:
         self._loaded = None
         super()._release()
+
+
+def _digest_files(fs: AbstractFileSystem, root: str) -> dict[str, str]:
+    """Digest every file below a folder, by its path there."""
+    return {
+        path.removeprefix(f"{root}/"): hashlib.sha256(fs.cat_file(path)).hexdigest() for path in sorted(fs.find(root))
+    }

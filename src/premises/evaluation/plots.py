@@ -226,6 +226,29 @@ def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
     return figure
 
 
+def plot_drift(drift: dict[str, Any]) -> Figure:
+    """Draw the population stability index of each feature, against the limit.
+
+    Args:
+        drift: What `premises.evaluation.drift.measure_drift` gives.
+    """
+    features = list(reversed(drift["features"]))
+    limit = drift["largest_psi"]
+    with _figure(8, 1.2 + 0.27 * len(features)) as (figure, axes):
+        colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
+        bars = axes.barh([one["feature"] for one in features], [one["psi"] for one in features], color=colours)
+        axes.bar_label(bars, fmt="%.3f", padding=3)
+        axes.axvline(limit, color=GREY, linestyle="--")
+        axes.annotate(f" limit {limit:g}", (limit, -0.4), color=GREY, va="bottom")
+        axes.grid(visible=False, axis="y")
+        axes.set(
+            title="How far each feature has moved since the release",
+            xlabel="population stability index",
+            xlim=(0, 1.15 * max(limit, *(one["psi"] for one in features))),
+        )
+    return figure
+
+
 def plot_disagreement(by_district: list[dict[str, float]]) -> Figure:
     """Draw how far a model's probabilities are from those of research in each district.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
@@ -11,13 +13,16 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from premises.draws import add_draws
-from premises.errors import ParityError
+from premises.errors import DriftError, ParityError
+from premises.evaluation.drift import measure_drift, profile_features
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.predictions import KEYS, TEST, TRAIN
 from premises.frames import collect_to_pandas
 from premises.lazy_types import DataFrame, DecisionTreeClassifier, SparkDataFrame, VerifiedModel
 
 from .parameters import SparkProductionParameters, Tolerance
+
+logger = logging.getLogger(__name__)
 
 VERIFICATION_ROWS = 50
 LIBRARIES = ("kedro", "narwhals", "scikit-learn", "skops")
@@ -202,7 +207,9 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     parity: dict[str, dict[str, Any]],
     parity_report: str,  # noqa: ARG001 - the report is there before a run fails for what it says
     research_tree_sql: str,
+    research_tree: DecisionTreeClassifier,
     model_input: SparkDataFrame,
+    premises_features: IntoFrame,
     row_counts: dict[str, int],
     all_parameters: dict[str, Any],
     parameters: SparkProductionParameters,
@@ -214,15 +221,18 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         parity: What `measure_parity` gives.
         parity_report: The page that shows it.
         research_tree_sql: The tree that was handed over, as an SQL expression.
+        research_tree: The tree itself.
         model_input: What the models were trained on.
+        premises_features: The features of all premises of that census.
         row_counts: The rows on their way there.
         all_parameters: The parameters of all pipelines.
-        parameters: `released_model`, `sql_nodes` and `threshold`.
+        parameters: `released_model`, `sql_nodes`, `threshold` and `drift`.
         models_and_metrics: `<name>_model` and `<name>_metrics` of each model in production.
 
     Returns:
-        The manifest: `model` (name, form, location or SQL), `data` (rows and digest of `model_input`, row counts),
-        `parameters`, `code` (git commit, versions of libraries), `metrics`, `parity` and `released_at` (UTC).
+        The manifest: `model` (name, form, location or SQL, digest), `research_tree` (digest of its file), `data` (rows
+        and digest of `model_input`, row counts, `profile` of the features), `parameters`, `code` (git commit, versions
+        of libraries), `metrics`, `parity` and `released_at` (UTC).
 
     Raises:
         ParityError: If a model is out of tolerance; nothing is released then.
@@ -230,6 +240,9 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
         msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
         raise ParityError(msg)
+    from premises.datasets.skops_dataset import serialise
+
+    features = [name for name in model_input.columns if name not in KEYS]
     name = parameters.released_model
     model = models_and_metrics[f"{name}_model"]
     form = {"handed_over": "mllib", "mllib": "mllib", "h2o": "mojo"}[name]
@@ -240,10 +253,16 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
             "name": name,
             "form": form,
             "location": model.location,
+            "sha256": model.sha256,
             "sql": research_tree_sql if form == "sql" else None,
             "threshold": parameters.threshold,
         },
-        "data": {**_digest(model_input), "row_counts": row_counts},
+        "research_tree": {"sha256": sha256(serialise(research_tree)).hexdigest()},
+        "data": {
+            **_digest(model_input),
+            "row_counts": row_counts,
+            "profile": profile_features(premises_features, features, parameters.drift.categories),
+        },
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
         "code": {"git_commit": _git_commit(), "versions": _list_versions()},
         "metrics": models_and_metrics[f"{name}_metrics"],
@@ -254,17 +273,56 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     }
 
 
-def score_premises(release: dict[str, Any], premises_features: SparkDataFrame) -> SparkDataFrame:
+def compare_with_release(
+    release: dict[str, Any], premises_features: IntoFrame, parameters: SparkProductionParameters
+) -> dict[str, Any]:
+    """Measure how far the features of a census are from those of the census that was released on.
+
+    Args:
+        release: The manifest; its `data` has the `profile`.
+        premises_features: `premises_id`, `is_active` and the features.
+        parameters: `drift`.
+
+    Returns:
+        What `premises.evaluation.drift.measure_drift` gives.
+    """
+    drift = parameters.drift
+    return measure_drift(
+        premises_features,
+        release["data"]["profile"],
+        largest_psi=drift.largest_psi,
+        unseen_share=drift.unseen_share,
+        action=drift.action,
+    )
+
+
+def score_premises(
+    release: dict[str, Any],
+    premises_features: SparkDataFrame,
+    drift: dict[str, Any],
+    drift_report: str,  # noqa: ARG001 - the report is there before a run stops for what it says
+) -> SparkDataFrame:
     """Score every premises, those of unknown status included, with the released model.
 
     Args:
         release: The manifest.
         premises_features: `premises_id`, `is_active` and the features.
+        drift: What `compare_with_release` gives.
+        drift_report: The page that shows it.
 
     Returns:
         `premises_id`, `district_id`, `barri_id`, `is_active` (null where unknown), `probability` of being active,
         `prediction`. A premises that misses a feature that the model needs ends the job with an error that says so.
+
+    Raises:
+        DriftError: If the census has drifted, and is not to be scored then.
     """
+    if drift["failures"]:
+        msg = f"The census is not like the one of the release: {'; '.join(drift['failures'])}. See the drift report."
+        if drift["action"] == "stop":
+            msg = f"{msg} Nothing is scored; spark_production.drift says what is allowed."
+            raise DriftError(msg)
+        logger.warning(msg)
     from pyspark.sql import functions as F  # noqa: N812
 
     model = release["model"]
@@ -333,7 +391,8 @@ def _score_with_model(model: dict[str, Any], premises_features: SparkDataFrame) 
     from premises.spark.models import add_probability
 
     dataset = {"mllib": MLlibModelDataset, "mojo": MojoModelDataset}[model["form"]]
-    return add_probability(dataset(filepath=model["location"]).load().model, premises_features)
+    loaded = dataset(filepath=model["location"], sha256=model["sha256"]).load()
+    return add_probability(loaded.model, premises_features)
 
 
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:

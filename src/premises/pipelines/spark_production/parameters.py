@@ -49,6 +49,24 @@ class H2OParameters(BaseModel):
     attempts: PositiveInt
 
 
+class DriftParameters(BaseModel):
+    """How far the features of a census that is scored may be from those of the release.
+
+    Attributes:
+        largest_psi: Population stability index of a feature, at most.
+        unseen_share: Share of premises with a category that the release's census has not, at most.
+        categories: The features that are codes, not measures.
+        action: What is done where one is over: "warn", or "stop" before anything is scored.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    largest_psi: float = Field(gt=0)
+    unseen_share: float = Field(ge=0, le=1)
+    categories: list[str]
+    action: Literal["warn", "stop"]
+
+
 class SparkProductionParameters(Parameters):
     """Parameters of `spark_production`.
 
@@ -59,6 +77,7 @@ class SparkProductionParameters(Parameters):
         max_bins: MLlib's `maxBins`: candidate splits of a feature; more are closer to research and slower.
         seed: MLlib's seed, and H2O's.
         h2o: How H2O's tree is trained, where H2O is installed.
+        drift: How far the features of a census that is scored may be from those of the release.
         tolerances: For each model, how far from research it may be.
     """
 
@@ -68,4 +87,5 @@ class SparkProductionParameters(Parameters):
     max_bins: int = Field(ge=2)
     seed: int
     h2o: H2OParameters
+    drift: DriftParameters
     tolerances: dict[Literal["handed_over", "mllib", "h2o"], Tolerance]

@@ -2,11 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
+from premises.evaluation.drift import render_drift_page
 from premises.evaluation.parity_report import render_parity_markdown, render_parity_page
 from premises.evaluation.predictions import evaluate_predictions
 
 from .nodes import (
     choose_verification_rows,
+    compare_with_release,
     hand_over,
     measure_parity,
     predict_on_spark,
@@ -75,7 +77,9 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                     "parity": "parity",
                     "parity_report": "parity_report",
                     "research_tree_sql": "research_tree_sql",
+                    "research_tree": "research_tree",
                     "model_input": "model_input",
+                    "premises_features": "premises_features",
                     "row_counts": "row_counts",
                     "all_parameters": "parameters",
                     "parameters": PARAMETERS,
@@ -90,10 +94,19 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
 
 
 def create_scoring_pipeline() -> Pipeline:
-    """Make the pipeline that scores premises with the last `release`: `predictions` and `predictions_summary`."""
+    """Make the pipeline that scores premises with the last `release`: `drift`, `predictions`, `predictions_summary`."""
     return Pipeline(
         [
-            Node(score_premises, ["release", "premises_features"], "predictions", name="score_premises"),
+            Node(
+                compare_with_release, ["release", "premises_features", PARAMETERS], "drift", name="compare_with_release"
+            ),
+            Node(render_drift_page, ["drift", "rejections"], "drift_report", name="render_drift_page"),
+            Node(
+                score_premises,
+                ["release", "premises_features", "drift", "drift_report"],
+                "predictions",
+                name="score_premises",
+            ),
             Node(
                 summarise_scores,
                 ["predictions", "premises", "release"],

@@ -1,0 +1,186 @@
+"""How far the features of a new census are from those of the census that a model was released on, on any engine."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrame
+
+from premises.evaluation.report import render_page
+from premises.evaluation.words import format_share
+
+BINS = 10
+CELLS = 1_000
+"""The range of a feature is cut into so many cells to find its deciles, whatever the number of rows."""
+
+MISSING = "missing"
+
+
+def profile_features(
+    premises_features: IntoFrame, features: Sequence[str], categories: Sequence[str]
+) -> dict[str, Any]:
+    """Count the premises by the deciles of each feature, or by its values where it is a category.
+
+    Args:
+        premises_features: The features of all premises.
+        features: Those to count by.
+        categories: Those of them that are codes.
+
+    Returns:
+        `rows`, and for each of `features` its `edges` (upper ends of the bins, null for a category) and its `counts` by
+        bin or value; `missing` counts the nulls. What JSON can hold.
+    """
+    frame = nw.from_native(premises_features).lazy()
+    edges: dict[str, list[float] | None] = dict.fromkeys(features)
+    edges |= _find_deciles(frame, [feature for feature in features if feature not in categories])
+    counts = _count(frame, edges)
+    return {
+        "rows": sum(counts[features[0]].values()),
+        "features": {feature: {"edges": edges[feature], "counts": counts[feature]} for feature in features},
+    }
+
+
+def measure_drift(
+    premises_features: IntoFrame, profile: Mapping[str, Any], *, largest_psi: float, unseen_share: float, action: str
+) -> dict[str, Any]:
+    """Compare the features of a census with a profile.
+
+    Args:
+        premises_features: The features of all premises.
+        profile: What `profile_features` gave.
+        largest_psi: Population stability index of a feature, at most.
+        unseen_share: Share of premises with a category that the profile has not, at most.
+        action: What is to be done where one is over: "warn" or "stop".
+
+    Returns:
+        `rows`, `reference_rows`, `action`; `features`, the one that has drifted most first: `feature`, `psi`,
+        `unseen_share`, `missing_share`, and `bins`: for each its name and the share of premises in it in the profile
+        (`reference`), now (`now`), and the difference (`moved`); and `failures`, a
+        sentence for each limit that is broken.
+    """
+    frame = nw.from_native(premises_features).lazy()
+    counts = _count(frame, {feature: one["edges"] for feature, one in profile["features"].items()})
+    compared = [_compare(feature, one, counts[feature]) for feature, one in profile["features"].items()]
+    failures = []
+    for one in compared:
+        if one["psi"] > largest_psi:
+            failures.append(f"{one['feature']}: PSI is {one['psi']:.3f}, allowed at most {largest_psi:g}")
+        if one["unseen_share"] > unseen_share:
+            shares = f"{format_share(one['unseen_share'])} of premises, allowed at most {format_share(unseen_share)}"
+            failures.append(f"{one['feature']}: values that the model has not seen in {shares}")
+    return {
+        "rows": sum(next(iter(counts.values())).values()),
+        "reference_rows": profile["rows"],
+        "largest_psi": largest_psi,
+        "unseen_share": unseen_share,
+        "action": action,
+        "features": sorted(compared, key=lambda one: (-one["psi"], one["feature"])),
+        "failures": failures,
+    }
+
+
+def render_drift_page(drift: dict[str, Any], rejections: dict[str, Any]) -> str:
+    """Put the drift of every feature on one page, with a plot.
+
+    Args:
+        drift: What `measure_drift` gives.
+        rejections: How many rows of the census are valid and rejected, and by which rules.
+
+    Returns:
+        The page; it holds its picture.
+    """
+    from premises.evaluation.plots import plot_drift
+
+    buffer = BytesIO()
+    plot_drift(drift).savefig(buffer, dpi=120)
+    return render_page(
+        "drift_report.html",
+        drift=drift,
+        rejections=rejections,
+        picture=b64encode(buffer.getvalue()).decode(),
+        format_share=format_share,
+    )
+
+
+def _find_deciles(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, list[float] | None]:
+    """Give the ends of cells that are nearest to the deciles of each feature; fewer where values repeat."""
+    if not features:
+        return {}
+    doubles = frame.select(**{feature: nw.col(feature).cast(nw.Float64) for feature in features})
+    lows, highs = (
+        [nw.col(name).min() for name in features],
+        [nw.col(name).max().name.suffix("_high") for name in features],
+    )
+    (ends,) = doubles.select(*lows, *highs).collect().rows(named=True)
+    steps = {name: ((ends[f"{name}_high"] or 0) - (ends[name] or 0)) / CELLS for name in features}
+    cells = {
+        name: ((nw.col(name) - (ends[name] or 0)) / (steps[name] or 1)).floor().cast(nw.Int64) for name in features
+    }
+    found: dict[str, list[float] | None] = {}
+    for name, by_cell in _count_values(doubles.select(**cells)).items():
+        known = sorted((int(cell), rows) for cell, rows in by_cell.items() if cell != MISSING)
+        total, passed, deciles = sum(rows for _, rows in known), 0, []
+        for cell, rows in known:
+            # Where a decile falls into a cell its end is one; where values are few, each is a bin.
+            is_decile = passed * BINS // total < (passed + rows) * BINS // total or len(known) <= BINS
+            if is_decile and passed + rows < total:  # the last cell ends nothing
+                deciles.append((ends[name] or 0) + (cell + 1) * steps[name])
+            passed += rows
+        found[name] = deciles
+    return {name: found.get(name, []) for name in features}
+
+
+def _count(frame: nw.LazyFrame[Any], edges: Mapping[str, Sequence[float] | None]) -> dict[str, dict[str, int]]:
+    """Count the rows in each bin of each feature, in one query."""
+    bins = {}
+    for feature, ends in edges.items():
+        value = nw.col(feature).cast(nw.Float64)
+        if ends is None:
+            bins[feature] = value.cast(nw.Int64)
+        else:  # from nothing, so that a missing value is in no bin
+            bins[feature] = sum(((value > end).cast(nw.Int64) for end in ends), (value - value).cast(nw.Int64))
+    return _count_values(frame.select(**bins))
+
+
+def _count_values(integers: nw.LazyFrame[Any]) -> dict[str, dict[str, int]]:
+    counted = (
+        integers.unpivot(variable_name="feature", value_name="value").group_by("feature", "value").agg(rows=nw.len())
+    )
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in sorted(counted.collect().rows(named=True), key=lambda row: (row["value"] is None, row["value"])):
+        counts[row["feature"]][MISSING if row["value"] is None else str(int(row["value"]))] = int(row["rows"])
+    return counts
+
+
+def _compare(feature: str, profile: Mapping[str, Any], now: Mapping[str, int]) -> dict[str, Any]:
+    reference, edges = profile["counts"], profile["edges"]
+    before, total = sum(reference.values()), sum(now.values())
+    names = [*reference, *(name for name in now if name not in reference)]
+    if edges is not None:
+        names = [*map(str, range(len(edges) + 1)), *([MISSING] if MISSING in names else [])]
+    psi, bins = 0.0, []
+    for name in names:
+        there, here = reference.get(name, 0), now.get(name, 0)
+        if there or here:  # an empty share counts as half a premises
+            expected, actual = max(there, 0.5) / before, max(here, 0.5) / total
+            psi += (actual - expected) * math.log(actual / expected)
+        then_now = {"reference": there / before, "now": here / total, "moved": abs(here / total - there / before)}
+        bins.append({"name": _name(name, edges), **then_now})
+    unseen = 0 if edges is not None else sum(rows for name, rows in now.items() if name not in reference)
+    missing = now.get(MISSING, 0) / total
+    return {"feature": feature, "psi": psi, "unseen_share": unseen / total, "missing_share": missing, "bins": bins}
+
+
+def _name(name: str, edges: Sequence[float] | None) -> str:
+    if edges is None or name == MISSING:
+        return name
+    place = int(name)
+    low = f"above {edges[place - 1]:.6g}" if place else ""
+    high = f"to {edges[place]:.6g}" if place < len(edges) else ""
+    return " ".join(filter(None, (low, high))) or "all"
