@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from premises.datasets.verified_model_dataset import VERIFICATION_FILE
 from premises.spark.h2o import is_installed
 
 INTERMEDIATE = ("census", "repeated_ids", "checked_premises", "rejected_premises", "premises")
@@ -18,7 +19,6 @@ INTERMEDIATE = ("census", "repeated_ids", "checked_premises", "rejected_premises
 SAME_TABLES = (
     "02_intermediate/census.parquet",
     "02_intermediate/checked_premises.parquet",
-    "02_intermediate/rejected_premises.parquet",
     "02_intermediate/premises.parquet",
     "04_feature/premises_features.parquet",
     "05_model_input/model_input.parquet",
@@ -59,3 +59,16 @@ def read(storage: Path, path: str) -> pa.Table:
 
 def read_json(storage: Path, path: str) -> Any:
     return json.loads((storage / path).read_text(encoding="utf-8"))
+
+
+def digest_again(model: Path) -> None:
+    """Write down the digests of a saved model's files as they are now, as if they had been saved so."""
+    file = model / VERIFICATION_FILE
+    content = json.loads(file.read_text(encoding="utf-8"))
+    folder = model / "model"
+    content["files"] = {
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    file.write_text(json.dumps(content), encoding="utf-8")

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import shutil
 import subprocess
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,15 +23,27 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from conftest import PROJECT, census_rows, kedro, open_session
 from premises.census.schema import VINTAGES
+from premises.datasets.release_dataset import ReleaseDataset
 from premises.datasets.skops_dataset import SkopsDataset
-from premises.errors import ParityError
+from premises.errors import DriftError, ParityError
 from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.h2o import PACKAGE, is_installed
-from storage import LOOSE, SAME_FILES, SAME_TABLES, SMALL_CENSUS, TRAINED_ANEW, digest, read, read_json
+from storage import (
+    INTERMEDIATE,
+    LOOSE,
+    SAME_FILES,
+    SAME_TABLES,
+    SMALL_CENSUS,
+    TRAINED_ANEW,
+    digest,
+    digest_again,
+    read,
+    read_json,
+)
 
 ENVIRONMENTS = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()]
 
-JOBS, STAGES = 94, 101
+JOBS, STAGES = 119, 126
 """Spark's jobs and stages in a plain run on the small census. They do not grow with the rows; a change that adds to
 them takes another pass over the data, and has to be worth it."""
 
@@ -93,9 +106,14 @@ def storage(small: SmallRun, tmp_path: Path) -> Path:
     """A copy of the storage of the small run, with its own models and its own release of them."""
     copy = tmp_path / "storage"
     shutil.copytree(small.storage, copy)
-    release = copy / "06_models/release.json"
-    release.write_text(release.read_text().replace(str(small.storage), str(copy)))
+    release_again(copy, str(small.storage), str(copy))
     return copy
+
+
+def release_again(storage: Path, written: str, changed: str) -> None:
+    """Release the same with some text in it replaced."""
+    release = ReleaseDataset(filepath=str(storage / "06_models/release.json"))
+    release.save(json.loads(json.dumps(release.load()).replace(written, changed)))
 
 
 @pytest.mark.parametrize("path", SAME_TABLES)
@@ -142,8 +160,9 @@ def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
     prod, base = catalog_of("prod"), catalog_of("base")
     different = {name for name in base if prod[name]["type"] != base[name]["type"]}
     table = "premises.datasets.spark_table_dataset.SparkTableDataset"
-    assert {prod[name]["type"] for name in different} == {"spark.SparkDatasetV2", table}
-    assert prod["census"]["filepath"] == base["census"]["filepath"]
+    assert {prod[name]["type"] for name in different} == {table}
+    assert prod["census"]["table"]["type"] == table
+    assert prod["census_file"] == base["census_file"]
     assert all(
         prod[name]["filepath"].startswith("data/prod/") for name in prod if "/01_raw/" not in prod[name]["filepath"]
     )
@@ -178,14 +197,26 @@ def test_the_run_shows_every_model_and_the_parity_report(prod_storage) -> None:
 
 def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark) -> None:
     release = read_json(prod_storage, "06_models/release.json")
-    assert set(release) == {"model", "data", "parameters", "code", "metrics", "parity", "released_at"}
+    parts = {"model", "research_tree", "data", "parameters", "code", "metrics", "parity", "released_at", "sha256"}
+    assert set(release) == parts
     sql = (prod_storage / "06_models/research_tree.sql").read_text()
     location = Path(release["model"].pop("location").removeprefix("file://"))
-    assert release["model"] == {"name": "handed_over", "form": "sql", "sql": sql, "threshold": 0.5}
+    verification = (location / "verification.json").read_bytes()
+    assert release["model"] == {
+        "name": "handed_over",
+        "form": "sql",
+        "sha256": sha256(verification).hexdigest(),
+        "sql": sql,
+        "threshold": 0.5,
+    }
+    tree = (run_storage / "06_models/research_tree.skops").read_bytes()
+    assert release["research_tree"] == {"sha256": sha256(tree).hexdigest()}
     assert location.is_relative_to(prod_storage / "06_models/handed_over_model")
-    assert (location / "verification.json").exists()
     model_input = spark.read.parquet(str(run_storage / "05_model_input/model_input.parquet"))
     hashes = model_input.select(F.xxhash64(*model_input.columns).alias("hash")).toPandas()["hash"]
+    profile = release["data"].pop("profile")
+    assert profile["rows"] == read_json(run_storage, "08_reporting/row_counts.json")["premises"]
+    assert list(profile["features"]) == model_input.columns[4:]
     assert release["data"] == {
         "rows": len(hashes),
         "digest": str(sum(map(int, hashes))),
@@ -267,7 +298,10 @@ def test_a_new_census_is_scored_with_the_last_release_and_nothing_is_trained(sma
     assert model_files(small.storage) == originals
     written = {"/".join(Path(name).parts[:2]) for name in files(tmp_path).keys() - models.keys()}
     assert written == {
-        "02_intermediate/premises.parquet",
+        *(f"02_intermediate/{table}.parquet" for table in INTERMEDIATE),
+        "08_reporting/rejections.json",
+        "08_reporting/drift.json",
+        "08_reporting/drift_report.html",
         "04_feature/premises_features.parquet",
         "07_model_output/predictions.parquet",
         "08_reporting/predictions_summary.parquet",
@@ -290,20 +324,68 @@ def test_scoring_with_nothing_released_says_what_to_run(tmp_path) -> None:
     assert files(tmp_path) == {}
 
 
-def test_a_premises_that_can_not_be_scored_ends_the_run_with_one_sentence(small, tmp_path) -> None:
-    put_census(tmp_path, {}, {"X_UTM_ETRS": ""})
-    shutil.copytree(small.storage / "06_models", tmp_path / "06_models")
-    release = tmp_path / "06_models/release.json"
-    content = read_json(tmp_path, "06_models/release.json")
-    sql = (tmp_path / "06_models/research_tree.sql").read_text()
-    release.write_text(json.dumps(content | {"model": content["model"] | {"form": "sql", "sql": sql}}))
+def test_a_premises_that_can_not_be_scored_ends_the_run_with_one_sentence(storage) -> None:
+    path = storage / "04_feature/premises_features.parquet"
+    features = pq.read_table(path)
+    shutil.rmtree(path)
+    unknown = pa.array([None, *features["x_metres"].to_pylist()[1:]], pa.float32())
+    changed = features.set_column(features.schema.get_field_index("x_metres"), "x_metres", unknown)
+    path.mkdir()
+    pq.write_table(changed, path / "part-0.parquet")
+    release = ReleaseDataset(filepath=str(storage / "06_models/release.json"))
+    sql = (storage / "06_models/research_tree.sql").read_text()
+    content = release.load()
+    release.save(content | {"model": content["model"] | {"form": "sql", "sql": sql}})
     with click.Context(click.Command("run")), pytest.raises(click.ClickException) as caught:
-        run(tmp_path, "scoring")
+        run(storage, "scoring", only={"from_nodes": ["compare_with_release"]})
     assert caught.value.message.endswith(
         "A premises misses a feature that the released model needs; nothing is scored."
     )
     assert "\tat " not in caught.value.message
     assert caught.value.message.count("\n") == 0
+
+
+def test_a_model_that_was_changed_since_it_was_released_scores_nothing(storage) -> None:
+    location = Path(read_json(storage, "06_models/release.json")["model"]["location"].removeprefix("file://"))
+    before = files(storage)
+    digest_again(location)  # the same files, and the list of them written anew
+    with pytest.raises(DatasetError, match=r"is not the model that was saved: verification\.json is another file"):
+        run(storage, "scoring", only={"from_nodes": ["compare_with_release"]})
+    changed = {name for name, time_ in files(storage).items() if before.get(name) != time_}
+    assert not any(name.startswith("07_model_output") for name in changed)
+
+
+def test_a_census_that_has_drifted_is_scored_with_a_warning_or_not_at_all(storage, caplog) -> None:
+    """Every premises is moved to the end of the city."""
+    path = storage / "02_intermediate/premises.parquet"
+    premises = pq.read_table(path)
+    shutil.rmtree(path)
+    path.mkdir()
+    moved = premises.set_column(
+        premises.schema.get_field_index("x_mm"), "x_mm", pa.array([435_000_000] * len(premises))
+    )
+    pq.write_table(moved, path / "part-0.parquet")
+    from_features: dict[str, Any] = {"from_nodes": ["build_premises_features"]}
+    with caplog.at_level("WARNING"):
+        run(storage, "scoring", only=from_features)
+    assert "The census is not like the one of the release: " in caplog.text
+    assert "x_metres: PSI is " in caplog.text
+    before = files(storage)
+    with pytest.raises(DriftError, match=r"x_metres: PSI is .*, allowed at most 0\.25.*Nothing is scored"):
+        run(storage, "scoring", only=from_features, spark_production={"drift": {"action": "stop"}})
+    changed = {name for name, time_ in files(storage).items() if before.get(name) != time_}
+    assert {"08_reporting/drift.json", "08_reporting/drift_report.html"} <= changed
+    assert not any(name.startswith("07_model_output") for name in changed)
+    drift = read_json(storage, "08_reporting/drift.json")
+    assert drift["features"][0]["feature"] == "x_metres"
+    assert drift["rows"] == drift["reference_rows"] == SMALL_CENSUS
+    assert "Nothing is scored: the census has drifted" in (storage / "08_reporting/drift_report.html").read_text()
+
+
+def test_the_census_of_the_release_has_not_drifted(prod_storage) -> None:
+    drift = read_json(prod_storage, "08_reporting/drift.json")
+    assert drift["failures"] == []
+    assert {one["psi"] for one in drift["features"]} == {one["unseen_share"] for one in drift["features"]} == {0}
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], message: str) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from premises.datasets.mllib_model_dataset import MLlibModelDataset
 from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from premises.spark.estimators import make_mllib_tree
 from premises.spark.tree import to_mllib
+from storage import digest_again
 
 PREVIEW = """
 import subprocess, sys
@@ -198,10 +200,40 @@ def test_the_data_of_another_model_is_refused_with_the_first_row_that_differs(sp
     (ours,), (theirs,) = (list(folder.glob("model/stages/1_*/data")) for folder in (copy, other))
     shutil.rmtree(ours)
     shutil.copytree(theirs, ours)
+    digest_again(copy)
     expected, given = (fitted(depth).predict_proba(draw_features().head(20))[:, 1] for depth in (4, 1))
     row = int(np.flatnonzero(expected != given)[0])
     with pytest.raises(DatasetError, match=f"verification row {row},"):
         MLlibModelDataset(filepath=str(copy)).load()
+
+
+@pytest.mark.parametrize("change", ["changed", "added", "removed", "in memory of Hadoop"])
+def test_a_model_with_another_file_is_refused_before_spark_reads_it(copy, monkeypatch, change) -> None:
+    file = next(path for path in copy.glob("model/stages/1_*/data/*.parquet"))
+    if change == "changed":
+        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    elif change == "added":
+        shutil.copy(file, file.with_name("part-00009-more.snappy.parquet"))
+    elif change == "removed":
+        file.unlink()
+    else:
+        file.with_name(f".{file.name}.crc").write_bytes(b"x")
+    read: list[str] = []
+    monkeypatch.setattr(MLlibModelDataset, "_read_model", lambda _, path: read.append(path))
+    with pytest.raises(DatasetError, match=r"is not the model that was saved: .*stages/1_.* is another file"):
+        MLlibModelDataset(filepath=str(copy)).load()
+    assert read == []
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_model_is_held_to_the_digest_that_is_asked_for(saved, copy) -> None:
+    digest = sha256((saved / VERIFICATION_FILE).read_bytes()).hexdigest()
+    loaded = MLlibModelDataset(filepath=str(saved), sha256=digest).load()
+    assert loaded.sha256 == digest
+    content = json.loads((copy / VERIFICATION_FILE).read_text())
+    (copy / VERIFICATION_FILE).write_text(json.dumps(content))  # the same, written otherwise
+    with pytest.raises(DatasetError, match=f"is not the model that was saved: {VERIFICATION_FILE} is another file"):
+        MLlibModelDataset(filepath=str(copy), sha256=digest).load()
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]"], ids=["empty", "cut off", "no rows", "a list"])

@@ -20,6 +20,7 @@ from premises.datasets.mojo_model_dataset import MOJO_FILE, SETTINGS_FILE, MojoM
 from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from premises.errors import H2OError
 from premises.spark.models import add_probability
+from storage import digest_again
 
 PREVIEW = """
 import subprocess, sys
@@ -185,10 +186,22 @@ def test_the_file_of_another_model_is_refused_with_the_first_row_that_differs(tr
     MojoModelDataset(filepath=str(other)).save(trained[1])
     shutil.rmtree(copy / "model")
     shutil.copytree(other / "model", copy / "model")
+    digest_again(copy)
     ours, theirs = (trained[depth].verification["probability"] for depth in (4, 1))
     row = int(np.flatnonzero(ours != theirs)[0])
     with pytest.raises(DatasetError, match=f"verification row {row},"):
         MojoModelDataset(filepath=str(copy)).load()
+
+
+@pytest.mark.parametrize("name", [MOJO_FILE, SETTINGS_FILE])
+def test_a_mojo_with_another_file_is_refused_before_h2o_reads_it(copy, monkeypatch, name) -> None:
+    file = copy / "model" / name
+    file.write_bytes(file.read_bytes()[:-1] + b" ")
+    read: list[str] = []
+    monkeypatch.setattr(MojoModelDataset, "_read_model", lambda _, path: read.append(path))
+    with pytest.raises(DatasetError, match=f"is not the model that was saved: {name} is another file"):
+        MojoModelDataset(filepath=str(copy)).load()
+    assert read == []
 
 
 @pytest.mark.usefixtures("spark")

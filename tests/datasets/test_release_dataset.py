@@ -38,7 +38,28 @@ def test_a_manifest_comes_back_as_it_was_saved(tmp_path) -> None:
     manifest = {"model": {"name": "handed_over", "sql": None}, "parity": {"auc": 0.1 + 0.2}, "text": "Sants-Montjuïc"}
     release(tmp_path).save(manifest)
     assert release(tmp_path).load() == manifest
-    assert json.loads((tmp_path / "06_models/release.json").read_text(encoding="utf-8")) == manifest
+    written = json.loads((tmp_path / "06_models/release.json").read_text(encoding="utf-8"))
+    assert written == manifest | {"sha256": written["sha256"]}
+
+
+@pytest.mark.parametrize(
+    ("written", "changed", "message"),
+    [
+        ("Sants", "Gràcia", "was changed since it was released"),
+        ("0.5", "0.50001", "was changed since it was released"),
+        ('"name"', '"more": 1, "name"', "was changed since it was released"),
+        ('"sha256": "', '"sha256": "0', "was changed since it was released"),
+        ('"sha256"', '"sha"', "is no manifest with its digest"),
+        ("{", "", "is no manifest with its digest"),
+        ("{", "[1] //", "is no manifest with its digest"),
+    ],
+)
+def test_a_manifest_that_was_changed_is_refused(tmp_path, written, changed, message) -> None:
+    release(tmp_path).save({"name": "Sants", "threshold": 0.5})
+    file = tmp_path / "06_models/release.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(written, changed, 1), encoding="utf-8")
+    with pytest.raises(DatasetError, match=message):
+        release(tmp_path).load()
 
 
 def test_a_new_release_takes_the_place_of_the_one_before(tmp_path) -> None:

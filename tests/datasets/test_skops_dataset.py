@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from premises.datasets.skops_dataset import SkopsDataset
+from premises.datasets.skops_dataset import SkopsDataset, serialise
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 ROWS = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["x_metres", "y_metres", "7.npy"])
@@ -81,6 +81,33 @@ def test_any_file_system_will_do(tmp_path):
     assert_same_tree(dataset("memory://models/tree.skops").load(), fitted())
 
 
+def test_the_digest_beside_a_model_is_what_sha256sum_checks(tmp_path):
+    dataset(tmp_path / "tree.skops").save(fitted())
+    done = subprocess.run(["sha256sum", "--check", "tree.skops.sha256"], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"tree.skops: OK\n")
+    assert sha256(serialise(fitted())).hexdigest() in (tmp_path / "tree.skops.sha256").read_text()
+
+
+def test_a_file_that_was_changed_is_refused_before_anything_reads_it(tmp_path, monkeypatch):
+    file = tmp_path / "tree.skops"
+    dataset(file).save(fitted())
+    digest = sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(file.read_bytes() + b"x")
+    read = []
+    monkeypatch.setattr("skops.io.loads", lambda *_, **__: read.append("loads"))
+    monkeypatch.setattr("skops.io.get_untrusted_types", lambda *_, **__: read.append("types"))
+    with pytest.raises(DatasetError, match="is not the model that was saved: its digest is another one"):
+        dataset(file).load()
+    # Whoever changes both is found out by the digest that the release has.
+    (tmp_path / "tree.skops.sha256").write_text(f"{sha256(file.read_bytes()).hexdigest()}  tree.skops\n")
+    with pytest.raises(DatasetError, match="its digest is another one"):
+        SkopsDataset(filepath=str(file), trusted=TRUSTED, sha256=digest).load()
+    (tmp_path / "tree.skops.sha256").unlink()
+    with pytest.raises(DatasetError, match=r"has no digest beside it, tree\.skops\.sha256"):
+        dataset(file).load()
+    assert read == []
+
+
 def test_the_same_model_is_the_same_file_in_every_process(tmp_path):
     dataset(tmp_path / "here.skops").save(fitted())
     others = [
@@ -91,7 +118,7 @@ def test_the_same_model_is_the_same_file_in_every_process(tmp_path):
         for seed, held in (("1", "0"), ("4242", "200001"))
     ]
     assert [other.wait() for other in others] == [0, 0]
-    digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in tmp_path.glob("*.skops")}
     assert sorted(digests) == ["1.skops", "4242.skops", "here.skops"]
     assert len(set(digests.values())) == 1
 

@@ -215,6 +215,7 @@ def parameters(tolerance: Tolerance) -> SparkProductionParameters:
         max_bins=32,
         seed=1,
         h2o={"bins": 100, "histogram": "AUTO", "unknown_as_missing": True, "attempts": 1},
+        drift={"largest_psi": 1, "unseen_share": 0, "categories": [], "action": "warn"},
         tolerances={"handed_over": EXACT, "mllib": tolerance},
     )
 

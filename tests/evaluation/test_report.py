@@ -124,12 +124,17 @@ def test_a_picture_too_few_or_too_many_is_an_error(pictures) -> None:
 
 def test_rows_add_up() -> None:
     found = page()
-    assert row(found, "Census") == ["9,000", "3,000", "345", "12,345"]
+    assert row(found, "Valid") == ["9,000", "3,000", "345", "12,345"]
     assert row(found, "Train split") == ["2,400", "2,401", "0", "4,801"]
     assert row(found, "Test split") == ["1,800", "599", "0", "2,399"]
-    for title in ("Census", "Train split", "Test split"):
+    for title in ("Valid", "Train split", "Test split"):
         *parts, whole = (int(cell.replace(",", "")) for cell in row(found, title))
         assert sum(parts) == whole
+    assert "12,400 rows in = 12,345 valid + 55 rejected. They are of the census of 2016." in found.text
+    assert row(found, "id_is_unique") == ["No other row has the id.", "54", "rejected"]
+    assert row(found, "date_is_readable") == ["It is a day.", "1,012", "kept"]
+    assert "1 of the 4 rules of the contract hold for every row" in found.text
+    assert "barri_is_known" not in found.text
     assert "345 premises of unknown status teach nothing and are left out." in found.text
     assert f"{THINNED:,} of the larger class are left out of the training split" in found.text
     assert COUNTS["premises"] == 345 + THINNED + 4_801 + 2_399
@@ -201,6 +206,14 @@ def test_text_from_data_is_never_read_as_html() -> None:
     assert odd in Page(html).text
 
 
+def test_a_census_without_a_fault_is_said_to_have_none() -> None:
+    rules = [rule | {"rows": 0} for rule in REJECTIONS["rules"]]
+    faultless = REJECTIONS | {"valid": 12_400, "rejected": 0, "rules": rules}
+    found = Page(render_research_report(COUNTS, faultless, SEARCH, METRICS, *PICTURES))
+    assert "12,400 rows in = 12,400 valid + 0 rejected" in found.text
+    assert "All 4 rules of the contract hold for every row." in found.text
+
+
 def test_the_report_of_a_run_is_that_of_its_outputs(run_storage) -> None:
     reports = run_storage / "08_reporting"
     found = Page((reports / "research_report.html").read_text(encoding="utf-8"))
@@ -211,7 +224,7 @@ def test_the_report_of_a_run_is_that_of_its_outputs(run_storage) -> None:
     metrics = json.loads((reports / "research_metrics.json").read_text())
     assert row(found, "AUC") == [f"{metrics[split]['auc']:.4f}" for split in ("train", "test")]
     counts = json.loads((reports / "row_counts.json").read_text())
-    assert row(found, "Census")[-1] == f"{counts['premises']:,}" == "78,033"
+    assert row(found, "Valid")[-1] == f"{counts['premises']:,}" == "78,033"
     assert metrics["test"]["rows"] == counts["test_active"] + counts["test_inactive"]
     assert describe_origin(counts) in found.text
     assert "a sample drawn from published counts" in found.text

@@ -12,8 +12,10 @@ from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
 from premises.census.origin import SAMPLE_NOTICE, was_drawn
+from premises.census.schema import VINTAGES
 from premises.datasets.drawn_census_dataset import DrawnCensusDataset
 from premises.pipelines.sample_census import create_pipeline
+from premises.pipelines.sample_census.nodes import draw_census
 from premises.pipelines.sample_census.parameters import SampleCensusParameters
 
 
@@ -32,9 +34,15 @@ def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
     assert f"Drawing 50 premises. {SAMPLE_NOTICE}" in caplog.text
 
 
+def test_it_writes_the_form_of_another_vintage():
+    done = draw_census(SampleCensusParameters(rows=5, seed=1), 2022)
+    assert tuple(done.schema.names) == VINTAGES[2022].columns
+    assert done.read_all().num_rows == 5
+
+
 def test_kedro_checks_the_parameters_by_their_hints():
     requirements = TypeExtractor({"sample_census": create_pipeline()}).extract_types_from_pipelines()
-    assert requirements == {"sample_census": SampleCensusParameters, "census.vintage": int}
+    assert requirements == {"sample_census": SampleCensusParameters}
 
 
 @pytest.mark.parametrize(
