@@ -5,6 +5,10 @@ class PremisesError(Exception):
     """The base of the project's own errors."""
 
 
+class ConfigurationError(PremisesError):
+    """A configuration that is not to be used."""
+
+
 class CensusError(PremisesError):
     """A census that no model can be made from."""
 

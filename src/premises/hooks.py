@@ -218,6 +218,9 @@ class RunHooks:
         path = self._conf_catalog[name].get("filepath", "")
         if not _is_local(path):
             return
+        if Path(path).is_symlink() and not Path(path).exists():
+            msg = f"{name}: {_short(path)} is a link that leads nowhere, or in a circle. Mend it."
+            raise DatasetError(msg)
         if not Path(path).exists():
             raise DatasetError(_missing(name, path))
         if Path(path).is_file() and Path(path).stat().st_size == 0:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import logging
 import re
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from premises.errors import PremisesError
+from premises.errors import ConfigurationError, PremisesError
 
 traceback_logger = logging.getLogger("premises.traceback")
 
 RAISED = re.compile(r"\s\[USER_RAISED_EXCEPTION\] (.*) SQLSTATE: P0001")
 """How Spark 4 wraps a sentence of `raise_error`, which Spark 3.5 leaves as it is."""
+
+
+TOLD_IN_A_SENTENCE = (DatasetError, DataValidationError, MissingConfigException, ParameterValidationError)
+"""Kedro's errors whose message is all that a user needs."""
 
 
 class PremisesSession(KedroSession):
@@ -38,19 +46,40 @@ class PremisesSession(KedroSession):
 
         Raises:
             ValueError: If a named pipeline is not registered.
+            ConfigurationError: If the configuration is an archive that has paths which lead out of it.
             ParameterValidationError: If a parameter has a wrong name or value; nothing has run then.
         """
-        if not pipeline_name and not pipeline_names:
-            pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
         try:
+            _check_archive(Path(self._conf_source))
+            if not pipeline_name and not pipeline_names:
+                pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
             result: dict[str, Any] = super().run(pipeline_name, pipeline_names, *args, **kwargs)
-        except (DatasetError, DataValidationError, ParameterValidationError, PremisesError) as error:
+        except (*TOLD_IN_A_SENTENCE, PremisesError) as error:
             if click.get_current_context(silent=True) is None:
                 raise
             # On the command line such an error is its message; where it came from is in the log file.
             traceback_logger.exception("The run has failed.")
             raise click.ClickException(_message(error)) from error
         return result
+
+
+def _check_archive(conf_source: Path) -> None:
+    """Refuse an archive of the configuration that has paths which lead out of it; Kedro does not look."""
+    if not conf_source.is_file():
+        return
+    if zipfile.is_zipfile(conf_source):
+        with zipfile.ZipFile(conf_source) as archive:
+            names = archive.namelist()
+    elif tarfile.is_tarfile(conf_source):
+        with tarfile.open(conf_source) as archive:
+            names = archive.getnames()
+    else:
+        msg = f"{conf_source} is neither a folder nor an archive (.tar.gz, .zip) of the configuration."
+        raise ConfigurationError(msg)
+    paths = [PurePosixPath(name.replace("\\", "/")) for name in names]
+    if leading_out := [str(path) for path in paths if path.is_absolute() or ".." in path.parts]:
+        msg = f"{conf_source} has a path that leads out of it, {leading_out[0]!r}: nothing of it is used. Pack it anew."
+        raise ConfigurationError(msg)
 
 
 def _message(error: Exception) -> str:
