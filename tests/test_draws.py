@@ -77,6 +77,39 @@ def test_several_draws_are_those_of_each_alone_and_leave_nothing_else(engine: En
     ]
 
 
+TEXTS = {
+    "7": 7,
+    "0": 0,
+    "": 0,
+    "-": 0,
+    "abc": 0,
+    "A-7b8": 78,
+    "999999999999999": 999_999_999_999_999,
+    "9999999999999991": 999_999_999_999_999 + 1,
+    "1f2b4f24-489d-41e5-a183-bd00f21f8b32": 124_244_894_151_830 + 21_832,
+}
+"""Texts and the numbers that they are read as."""
+
+
+def test_a_text_is_read_as_the_number_of_its_digits(engine: Engine) -> None:
+    texts = [*TEXTS, "1" * 45, None]
+    numbers = [*TEXTS.values(), 2 * int("1" * 15), None]
+    frame = engine.frame({"row": range(len(texts)), "id": texts}, {"row": pa.int64(), "id": pa.string()})
+    rows = engine.rows(add_draws(nw.from_native(frame), "id", drawn=3).to_native())
+    assert [row["drawn"] for row in rows] == [None if number is None else stated(number, 3) for number in numbers]
+    assert set(rows[0]) == {"row", "id", "drawn"}
+
+
+@on_each_engine
+@given(ids=st.lists(st.integers(0, 10**15 - 1), min_size=1, max_size=20))
+def test_a_number_draws_the_same_as_its_text(engine: Engine, ids: list[int]) -> None:
+    columns = {"row": range(len(ids)), "id": ids, "text": [str(identity) for identity in ids]}
+    frame = engine.frame(columns, {"row": pa.int64(), "id": pa.int64(), "text": pa.string()})
+    drawn_twice = add_draws(add_draws(nw.from_native(frame), "id", number=2), "text", text_draw=2)
+    rows = engine.rows(drawn_twice.to_native())
+    assert [row["number"] for row in rows] == [row["text_draw"] for row in rows]
+
+
 def test_a_null_id_draws_nothing(engine: Engine) -> None:
     assert drawn(engine, [7, None], step=1) == [7 * MULTIPLIER, None]
 

@@ -175,16 +175,19 @@ def messy() -> tuple[bytes, dict[int, str]]:
         14: ({"ID_BCN": "", "SN_EIX": "\u200b1"}, "id_is_readable, flags_are_yes_or_no"),
         15: ({"Codi_Barri": "73"}, "barri_is_in_district"),
     }
-    broken = {7 + 1: "id_is_unique"}  # the row that has the id already
+    broken: dict[int, str] = {}
     for row, (change, rules) in changes.items():
         for name, text in change.items():
             rows[row - 1][at[name]] = text
         if rules:
             broken[row] = rules
-    broken[8] = "id_is_unique, place_is_readable"
+    broken[8] = f"id_is_unique, {broken[8]}"  # row 6 has its id
     text = to_csv(rows)
     again = len(rows) + 1
-    missing = "row_is_whole, id_is_readable, status_is_known, flags_are_yes_or_no, district_is_known, barri_is_known, section_is_readable, place_is_readable"
+    missing = (
+        "row_is_whole, id_is_readable, status_is_known, flags_are_yes_or_no, district_is_known, barri_is_known, "
+        "section_is_readable, place_is_readable"
+    )
     header_again = missing.removeprefix("row_is_whole, ")
     whole = to_csv([GOOD[0]]) + to_csv([[*GOOD[1], "one more"]]) + LINES[2][:60]
     return text + whole, broken | {again: header_again, again + 1: missing, again + 2: missing}

@@ -6,7 +6,7 @@ import narwhals.stable.v2 as nw
 import pyarrow as pa
 import pytest
 
-from conftest import CENSUS, COLUMNS, Engine, check, clean, read_rows
+from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, read_rows
 from premises.census.contract import (
     FIRST_ROWS,
     TABLES,
@@ -18,9 +18,12 @@ from premises.census.contract import (
     count_outcomes,
 )
 from premises.census.schema import VINTAGES
+from premises.datasets.census_file_dataset import CensusFileDataset
 from premises.errors import CensusError, ContractError
 from premises.pipelines.data_engineering.nodes import count_rejected, select_rejected
 from premises.pipelines.data_engineering.parameters import CensusParameters
+
+REAL_ROWS = PROJECT.parent / "shared/data/bcn2016_rows_34cols.csv"
 
 ACTIVE = {"N_PRINCIP": "Actiu"}
 INACTIVE = {"N_PRINCIP": "Sense activitat"}
@@ -184,6 +187,13 @@ def test_rows_that_are_unaccounted_for_end_the_run(engine: Engine) -> None:
     less = engine.from_arrow(read_rows({}))
     with pytest.raises(CensusError, match="-1 of 1 rows are unaccounted for"):
         count_rejected(less, checked, select_rejected(less, checked), CENSUS)
+
+
+@pytest.mark.skipif(not REAL_ROWS.exists(), reason="the census' real rows are not beside this project")
+def test_real_rows_of_the_census_break_no_rule(engine: Engine) -> None:
+    table = CensusFileDataset(filepath=str(REAL_ROWS)).load().read_all()
+    rows = engine.rows(check(engine, table))
+    assert [(row["broken_rules"], row["warnings"]) for row in rows] == [("", "")] * 5
 
 
 def test_the_box_of_the_city_is_that_of_its_barris() -> None:

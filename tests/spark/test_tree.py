@@ -256,7 +256,7 @@ def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
             "x_metres": pa.array([0.5, missing], pa.float32()),
         }
     )
-    scores = score_premises({"model": model}, to_spark(features, spark, tmp_path))
+    scores = score_premises({"model": model}, to_spark(features, spark, tmp_path), {"failures": []}, "")
     with pytest.raises(Exception, match=r"(?s)misses a feature|null|NaN"):
         scores.collect()
 

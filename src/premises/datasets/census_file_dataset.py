@@ -51,9 +51,9 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         """Open the census; its parts are read as they are asked for.
 
         Returns:
-            `file_row` (int64, the row as a spreadsheet counts them: the header of a CSV is 1), `unread` (the text of a row with
-            another number of fields than the header, null for all others), and the columns of the file as text; an
-            empty cell is null.
+            `file_row` (int64, the row as a spreadsheet counts: the header of a CSV is 1), `unread` (the text of a row
+            with another number of fields than the header, null for all others), and the columns of the file as text;
+            an empty cell is null.
 
         Raises:
             DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated by

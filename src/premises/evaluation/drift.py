@@ -20,6 +20,8 @@ CELLS = 1_000
 """The range of a feature is cut into so many cells to find its deciles, whatever the number of rows."""
 
 MISSING = "missing"
+NONE = -(2**52)
+"""Stands for a missing value while values are counted: DuckDB leaves nulls out when columns become rows."""
 
 
 def profile_features(
@@ -150,11 +152,14 @@ def _count(frame: nw.LazyFrame[Any], edges: Mapping[str, Sequence[float] | None]
 
 def _count_values(integers: nw.LazyFrame[Any]) -> dict[str, dict[str, int]]:
     counted = (
-        integers.unpivot(variable_name="feature", value_name="value").group_by("feature", "value").agg(rows=nw.len())
+        integers.with_columns(nw.all().fill_null(NONE))
+        .unpivot(variable_name="feature", value_name="value")
+        .group_by("feature", "value")
+        .agg(rows=nw.len())
     )
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in sorted(counted.collect().rows(named=True), key=lambda row: (row["value"] is None, row["value"])):
-        counts[row["feature"]][MISSING if row["value"] is None else str(int(row["value"]))] = int(row["rows"])
+    for row in sorted(counted.collect().rows(named=True), key=lambda row: (row["value"] == NONE, row["value"])):
+        counts[row["feature"]][MISSING if row["value"] == NONE else str(int(row["value"]))] = int(row["rows"])
     return counts
 
 

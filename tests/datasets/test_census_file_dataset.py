@@ -1,0 +1,111 @@
+"""What stands in a cell is what is loaded, rows are numbered, and none is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+from kedro.io import DatasetError
+
+from premises.datasets import census_file_dataset
+from premises.datasets.census_file_dataset import CensusFileDataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load(folder: Path, content: bytes) -> list[dict[str, object]]:
+    file = folder / "census.csv"
+    file.write_bytes(content)
+    return CensusFileDataset(filepath=str(file)).load().read_all().to_pylist()
+
+
+def cells(folder: Path, content: bytes) -> list[dict[str, object]]:
+    return [{name: row[name] for name in row if name not in ("file_row", "unread")} for row in load(folder, content)]
+
+
+def test_what_stands_in_a_cell_is_what_is_loaded(tmp_path: Path) -> None:
+    assert cells(tmp_path, b"a,b\n007,NA\n1.50,null\n-,nan\nTRUE, x \n") == [
+        {"a": "007", "b": "NA"},
+        {"a": "1.50", "b": "null"},
+        {"a": "-", "b": "nan"},
+        {"a": "TRUE", "b": " x "},
+    ]
+
+
+def test_only_an_empty_cell_is_missing(tmp_path: Path) -> None:
+    assert cells(tmp_path, b'a,b\n,x\n , \n"",y\n') == [
+        {"a": None, "b": "x"},
+        {"a": " ", "b": " "},
+        {"a": None, "b": "y"},
+    ]
+
+
+def test_quotes_commas_and_line_feeds_are_text_within_quotes(tmp_path: Path) -> None:
+    assert cells(tmp_path, b'a,b\n"x, ""y""","l\'una\nl\'altra"\n') == [{"a": 'x, "y"', "b": "l'una\nl'altra"}]
+
+
+def test_a_quoted_column_name_is_read_as_text_too(tmp_path: Path) -> None:
+    assert cells(tmp_path, b'"a ""1""",b\n007,2\n') == [{'a "1"': "007", "b": "2"}]
+
+
+def test_a_row_with_another_number_of_fields_comes_as_it_stands(tmp_path: Path) -> None:
+    rows = load(tmp_path, b'a,b\n1,2\n3\n4,5,6\n\n"7\n7",8\n"9')
+    assert sorted((row["file_row"], row["unread"], row["a"]) for row in rows) == [
+        (2, None, "1"),
+        (3, "3", None),
+        (4, "4,5,6", None),
+        (5, None, "7\n7"),
+        (6, '"9', None),
+    ]
+
+
+@pytest.mark.parametrize("block", [40, 64, 1_000])
+def test_rows_are_numbered_alike_whatever_the_parts_that_are_read(tmp_path: Path, monkeypatch, block: int) -> None:
+    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
+    lines = [f"{row},x" if row % 3 else f"{row}" for row in range(2, 202)]
+    rows = load(tmp_path, "\n".join(["a,b", *lines]).encode())
+    assert sorted(row["file_row"] for row in rows) == list(range(2, 202))
+    assert {row["file_row"]: row["a"] or row["unread"] for row in rows} == {row: f"{row}" for row in range(2, 202)}
+
+
+def test_the_file_is_read_part_by_part_and_closed_however_it_ends(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 100)
+    file = tmp_path / "census.csv"
+    file.write_bytes(b"a,b\n" + b"1,2\n" * 1_000 + b"\xff,3\n")
+    reader = CensusFileDataset(filepath=str(file)).load()
+    assert reader.read_next_batch().num_rows < 100
+    with pytest.raises(DatasetError, match="is not UTF-8, near line 1,002: invalid start byte"):
+        reader.read_all()
+
+
+def test_any_file_system_will_do() -> None:
+    import fsspec
+
+    with fsspec.open("memory://census.csv", "wb") as file:
+        file.write(b"a,b\n1,2\n")
+    assert CensusFileDataset(filepath="memory://census.csv").load().read_all().num_rows == 1
+
+
+def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "census.parquet"
+    folder.mkdir()
+    for part in (0, 1):
+        pa.parquet.write_table(pa.table({"a": [part, 7], "b": ["x", None]}), folder / f"part-{part}.parquet")
+    assert CensusFileDataset(filepath=str(folder)).load().read_all().to_pylist() == [
+        {"file_row": 1, "unread": None, "a": "0", "b": "x"},
+        {"file_row": 2, "unread": None, "a": "7", "b": None},
+        {"file_row": 3, "unread": None, "a": "1", "b": "x"},
+        {"file_row": 4, "unread": None, "a": "7", "b": None},
+    ]
+
+
+def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is not there"):
+        CensusFileDataset(filepath=str(tmp_path / "census.parquet")).load()
+
+
+def test_a_census_is_only_read(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is only read"):
+        CensusFileDataset(filepath=str(tmp_path / "census.csv")).save("a census")

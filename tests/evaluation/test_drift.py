@@ -1,0 +1,125 @@
+"""Drift is measured alike on every engine: none where nothing has moved; where something has, what and how far."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from conftest import Engine
+from premises.evaluation.drift import BINS, measure_drift, profile_features, render_drift_page
+
+ROWS = 5_000
+FEATURES = ("flag", "code", "metres", "few")
+LIMITS = {"largest_psi": 0.25, "unseen_share": 0.01, "action": "warn"}
+SAME = 1e-12
+"""Sums of logarithms in another order differ by less."""
+
+
+def columns(seed: int = 0, **changes: object) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    drawn = {
+        "flag": rng.random(ROWS) < 0.06,
+        "code": rng.integers(1, 11, ROWS),
+        "metres": rng.gamma(2, 500, ROWS),
+        "few": rng.integers(0, 4, ROWS) / 3,
+    }
+    return {name: values.astype(np.float32) for name, values in (drawn | changes).items()}
+
+
+def frame(engine: Engine, of: dict[str, np.ndarray]) -> object:
+    missing = {name: [None if math.isnan(value) else value for value in values.tolist()] for name, values in of.items()}
+    return engine.frame(missing, dict.fromkeys(FEATURES, pa.float32()))
+
+
+def profile(engine: Engine, of: dict[str, np.ndarray]) -> dict:
+    return json.loads(json.dumps(profile_features(frame(engine, of), FEATURES, ["code"])))
+
+
+def measure(engine: Engine, now: dict[str, np.ndarray]) -> dict[str, dict]:
+    drift = measure_drift(frame(engine, now), profile(engine, columns()), **LIMITS)
+    return {one["feature"]: one for one in drift["features"]} | {"failures": drift["failures"]}
+
+
+def test_the_same_rows_have_not_drifted_at_all(engine: Engine) -> None:
+    drift = measure_drift(frame(engine, columns()), profile(engine, columns()), **LIMITS)
+    assert (drift["rows"], drift["reference_rows"], drift["failures"]) == (ROWS, ROWS, [])
+    assert {one["psi"] for one in drift["features"]} == {0}
+    assert {one["unseen_share"] for one in drift["features"]} == {0}
+
+
+def test_a_profile_has_deciles_of_a_measure_and_each_value_of_a_code_or_of_few(engine: Engine) -> None:
+    made = profile(engine, columns())
+    assert made["rows"] == ROWS
+    bins = {name: len(one["counts"]) for name, one in made["features"].items()}
+    assert bins == {"flag": 2, "code": 10, "metres": BINS, "few": 4}
+    assert made["features"]["code"]["edges"] is None
+    shares = np.array(list(made["features"]["metres"]["counts"].values())) / ROWS
+    assert shares == pytest.approx(np.full(BINS, 1 / BINS), abs=0.02)
+    deciles = np.quantile(columns()["metres"], np.arange(1, BINS) / BINS)
+    cell = float(np.ptp(columns()["metres"])) / 1_000
+    assert made["features"]["metres"]["edges"] == pytest.approx(deciles, abs=2 * cell)
+
+
+def test_every_engine_makes_the_same_profile_and_measures_the_same_drift(engine: Engine) -> None:
+    pandas = Engine("pandas", lambda table: table.to_pandas(types_mapper=__import__("pandas").ArrowDtype))
+    assert profile(engine, columns()) == profile(pandas, columns())
+    moved = columns(1, metres=np.random.default_rng(2).gamma(3, 500, ROWS))
+    assert measure(engine, moved) == measure(pandas, moved)
+
+
+def test_the_index_is_the_stated_sum(engine: Engine) -> None:
+    now = columns(flag=np.random.default_rng(3).random(ROWS) < 0.5)
+    before, after = (float(flags.sum()) / ROWS for flags in (columns()["flag"], now["flag"]))
+    expected = sum((q - p) * math.log(q / p) for p, q in ((before, after), (1 - before, 1 - after)))
+    found = measure(engine, now)
+    assert found["flag"]["psi"] == pytest.approx(expected, abs=SAME)
+    assert {name: found[name]["psi"] for name in FEATURES if name != "flag"} == {"code": 0, "metres": 0, "few": 0}
+    assert found["failures"] == [f"flag: PSI is {expected:.3f}, allowed at most 0.25"]
+    assert found["flag"]["bins"][1]["reference"] == pytest.approx(before)
+    assert found["flag"]["bins"][1]["now"] == pytest.approx(after)
+
+
+def test_codes_that_the_model_has_not_seen_are_counted(engine: Engine) -> None:
+    code = columns()["code"].copy()
+    code[:100] = 11
+    found = measure(engine, columns(code=code))
+    assert found["code"]["unseen_share"] == 100 / ROWS
+    assert "code: values that the model has not seen in 2.00% of premises, allowed at most 1.00%" in found["failures"]
+
+
+def test_missing_values_are_a_bin_of_their_own(engine: Engine) -> None:
+    metres = columns()["metres"].copy()
+    metres[:500] = np.nan
+    found = measure(engine, columns(metres=metres))
+    assert found["metres"]["missing_share"] == 0.1
+    assert found["metres"]["psi"] > 0.3
+    assert found["metres"]["bins"][-1]["name"] == "missing"
+
+
+def test_values_beyond_those_of_the_release_are_in_its_last_bins(engine: Engine) -> None:
+    found = measure(engine, columns(metres=np.full(ROWS, 1e6)))
+    assert found["metres"]["bins"][-1]["now"] == 1
+    assert found["metres"]["psi"] > 5
+
+
+def test_a_feature_with_one_value_has_one_bin(engine: Engine) -> None:
+    made = profile(engine, columns(metres=np.ones(ROWS)))
+    assert made["features"]["metres"] == {"edges": [], "counts": {"0": ROWS}}
+
+
+def test_the_page_names_what_is_over_and_what_is_done() -> None:
+    polars = Engine("polars", lambda table: __import__("polars").from_arrow(table).lazy())
+    now = columns(flag=np.ones(ROWS))
+    drift = measure_drift(frame(polars, now), profile(polars, columns()), **LIMITS)
+    rejections = {"vintage": 2022, "rows_in": ROWS, "valid": ROWS, "rejected": 0, "rules": []}
+    warned = render_drift_page(drift, rejections)
+    assert "Scored, with a warning: the census has drifted" in warned
+    assert drift["failures"][0] in warned
+    assert "data:image/png;base64," in warned
+    assert "Nothing is scored: the census has drifted" in render_drift_page(drift | {"action": "stop"}, rejections)
+    same = measure_drift(frame(polars, columns()), profile(polars, columns()), **LIMITS)
+    assert "Every feature is within its limits" in render_drift_page(same, rejections)
