@@ -247,7 +247,7 @@ def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
     spark, tmp_path, missing, released, handed_over_location
 ) -> None:
     tree, location = handed_over_location
-    model = {"form": released, "sql": to_sql(tree), "location": location, "threshold": 0.5}
+    model = {"form": released, "sql": to_sql(tree), "location": location, "sha256": None, "threshold": 0.5}
     features = pa.table(
         {
             "premises_id": [1, 2],
