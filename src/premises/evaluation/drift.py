@@ -186,6 +186,10 @@ def _name(name: str, edges: Sequence[float] | None) -> str:
     if edges is None or name == MISSING:
         return name
     place = int(name)
-    low = f"above {edges[place - 1]:.6g}" if place else ""
-    high = f"to {edges[place]:.6g}" if place < len(edges) else ""
+    low = f"above {_write(edges[place - 1])}" if place else ""
+    high = f"to {_write(edges[place])}" if place < len(edges) else ""
     return " ".join(filter(None, (low, high))) or "all"
+
+
+def _write(number: float) -> str:
+    return f"{number:,.3f}".rstrip("0").rstrip(".")

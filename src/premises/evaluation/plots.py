@@ -237,13 +237,12 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
     with _figure(8, 1.2 + 0.27 * len(features)) as (figure, axes):
         colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
         bars = axes.barh([one["feature"] for one in features], [one["psi"] for one in features], color=colours)
-        axes.bar_label(bars, fmt="%.3f", padding=3)
         axes.axvline(limit, color=GREY, linestyle="--")
-        axes.annotate(f" limit {limit:g}", (limit, -0.4), color=GREY, va="bottom")
+        axes.bar_label(bars, fmt="%.3f", padding=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         axes.grid(visible=False, axis="y")
         axes.set(
             title="How far each feature has moved since the release",
-            xlabel="population stability index",
+            xlabel=f"population stability index; the line is the limit, {limit:g}",
             xlim=(0, 1.15 * max(limit, *(one["psi"] for one in features))),
         )
     return figure
