@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
@@ -68,6 +69,14 @@ def outputs(storage: Path) -> list[str]:
     )
 
 
+def with_names(first: str, second: str) -> bytes:
+    """A census without a quote but those in the names of rows 3 and 7, which stand here as they are written."""
+    plain = [row for row in sample(200) if not set(',"') & set("".join(row))]
+    place = plain[0].index("N_LOCAL")
+    plain[2][place], plain[6][place] = "FIRST", "SECOND"
+    return to_csv(plain).replace(b"FIRST", first.encode()).replace(b"SECOND", second.encode())
+
+
 def be_sparse(file: Path) -> None:
     with file.open("wb") as stream:
         stream.write(LINES[0] + LINES[1])
@@ -88,11 +97,25 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     "a column twice": (to_csv([[*row, row[0]] for row in GOOD]), "names a column twice: 'ID_BCN'"),
     "a column of our own": (to_csv([["unread", *GOOD[0]], *GOOD[1:]]), "has a column 'unread'"),
     "a missing column": (to_csv([row[:-1] for row in GOOD]), "1 of 34 columns are missing: LONGITUD"),
-    "the file of 2019": (to_csv(sample(year=2019)), "This is the file of 2019: set census.vintage to 2019."),
-    "the file of 2022": (to_csv(sample(year=2022)), "This is the file of 2022: set census.vintage to 2022."),
+    "the file of 2019": (
+        to_csv(sample(year=2019)),
+        "This is the file of 2019: set census.vintage to 2019, and name it 2019_",
+    ),
+    "the file of 2022": (
+        to_csv(sample(year=2022)),
+        "This is the file of 2022: set census.vintage to 2022, and name it 2022_",
+    ),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(100), "begins with null bytes"),
     "a page": (b"<!doctype html>\n<html><body>403</body></html>\n", "34 of 34 columns are missing: ID_BCN"),
-    "a quote without its end": (LINES[0] + b'1,"' + b"x" * 50 * 2**20, "a row is longer than 16,777,216 bytes"),
+    "a quote without its end": (with_names('"BAR', "SOL"), "has a quote without its end, near line 3"),
+    "a quote without its end in the header": (b'"' + to_csv(GOOD), "names a column twice: "),
+    "a quote that another closes": (
+        with_names('"BAR', '"EL ""SOL"""'),
+        "goes on behind its closing quote, near line 7",
+    ),
+    "a quote that ends another": (with_names('"BAR', 'SOL"'), "a quote near line 3 takes 4 more lines into one text"),
+    "a row beyond all measure": (LINES[0] + b"x" * 50 * 2**20, "a row is longer than 16,777,216 bytes"),
+    "one line": (b"x" * 2**18 + b"\nabc\n", "has no header that can be read: field larger than field limit"),
     "a folder": (Path.mkdir, "is a folder"),
     "a loop of links": (lambda file: file.symlink_to(file.name), "is a link that leads nowhere, or in a circle"),
     "10 GiB of nothing": (be_sparse, "begins with null bytes"),
@@ -112,6 +135,43 @@ def test_what_is_no_census_is_refused_in_a_sentence_and_nothing_is_written(spark
     assert outputs(tmp_path) == []
     if file.is_file():
         file.unlink()
+
+
+def damage_a_page(file: Path) -> None:
+    pq.write_table(draw_census(40, seed=11).read_all(), file, compression="none")
+    content = file.read_bytes()
+    file.write_bytes(content[:4] + b"\xff" * 400 + content[404:])
+
+
+def cut_text(file: Path) -> None:
+    cells = pa.array([b"\xff\xfe"] * 40, pa.binary()).view(pa.string())
+    pq.write_table(draw_census(40, seed=11).read_all().set_column(9, "N_LOCAL", cells), file)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (damage_a_page, "can't be read as Parquet: "),
+        (cut_text, "(?i)utf-?8"),
+        (lambda file: pq.write_table(pa.table({"ID_BCN": ["a\0b"]}), file), "null byte"),
+        (lambda file: pq.write_table(pa.table({"unread": ["a"]}), file), "has a column 'unread'"),
+    ],
+)
+def test_parquet_that_is_damaged_is_refused_by_its_name(tmp_path, make, message) -> None:
+    file = tmp_path / "census.parquet"
+    make(file)
+    with pytest.raises(DatasetError, match=message) as refused:
+        CensusFileDataset(filepath=str(file)).load().read_all()
+    assert str(file) in str(refused.value)
+
+
+def test_parts_with_other_columns_are_refused(tmp_path) -> None:
+    folder = tmp_path / "census.parquet"
+    folder.mkdir()
+    for part, names in enumerate((["a"], ["a", "b"])):
+        pq.write_table(pa.table({name: ["x"] for name in names}), folder / f"part-{part}.parquet")
+    with pytest.raises(DatasetError, match=r"has parts with other columns: .*part-1\.parquet is one"):
+        CensusFileDataset(filepath=str(folder)).load()
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)

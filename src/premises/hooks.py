@@ -115,6 +115,7 @@ class RunHooks:
             H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
+        self._has_checked_rows = False
         self._vintage = catalog.load("params:census.vintage")
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
         if pipeline.all_outputs() & {"mllib_model", "h2o_model", "release"}:

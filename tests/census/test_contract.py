@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, read_rows
+from premises.census.city import degrees_from_utm
 from premises.census.contract import (
+    EAST,
     FIRST_ROWS,
+    NORTH,
+    SOUTH,
     TABLES,
+    WEST,
     TableContract,
     census_rules,
     check_columns,
@@ -61,6 +67,7 @@ BROKEN: list[tuple[dict[str, str | None], str, str]] = [
     ({"Codi_Barri": None}, "barri_is_known", ""),
     ({"Codi_Barri": "5"}, "barri_is_in_district", ""),
     ({"SEC_CENS": ""}, "section_is_readable", ""),
+    ({"SEC_CENS": "1030", "Codi_Districte": None}, "district_is_known", ""),
     ({"SEC_CENS": "2030"}, "section_is_in_district", ""),
     ({"SEC_CENS": "1030.0"}, "", ""),
     ({"X_UTM_ETRS": "NaN"}, "place_is_readable", ""),
@@ -74,6 +81,12 @@ BROKEN: list[tuple[dict[str, str | None], str, str]] = [
     ({"X_UTM_ETRS": "435472.001"}, "place_is_in_city", ""),
     ({"X_UTM_ETRS": "0", "Y_UTM_ETRS": "0"}, "place_is_in_city", ""),
     ({"Y_UTM_ETRS": "431675.395", "X_UTM_ETRS": "4580750.861"}, "place_is_in_city", ""),
+    ({"ID_MERCAT": "X7"}, "", "market_id_is_readable"),
+    ({"ID_MERCAT": " "}, "", ""),
+    ({"LATITUD": "41,38"}, "", "degrees_are_in_city"),
+    ({"LONGITUD": "NaN"}, "", "degrees_are_in_city"),
+    ({"LATITUD": "999"}, "", "degrees_are_in_city"),
+    ({"LATITUD": "2.182944", "LONGITUD": "41.375377"}, "", "degrees_are_in_city"),
     ({"ID_ACT": "4009"}, "", "activity_is_in_class_list"),
     ({"ID_ACT": None}, "", "activity_is_in_class_list"),
     ({"DATA": "0000-00-00"}, "", "date_is_readable"),
@@ -187,6 +200,9 @@ def test_rows_that_are_unaccounted_for_end_the_run(engine: Engine) -> None:
     less = engine.from_arrow(read_rows({}))
     with pytest.raises(CensusError, match="-1 of 1 rows are unaccounted for"):
         count_rejected(less, checked, select_rejected(less, checked), CENSUS)
+    both = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}))
+    with pytest.raises(CensusError, match="1 rows are rejected, and 0 kept"):
+        count_rejected(both, checked, select_rejected(less, checked), CENSUS)
 
 
 @pytest.mark.skipif(not REAL_ROWS.exists(), reason="the census' real rows are not beside this project")
@@ -198,6 +214,15 @@ def test_real_rows_of_the_census_break_no_rule(engine: Engine) -> None:
 
 def test_the_box_of_the_city_is_that_of_its_barris() -> None:
     assert city_box_mm() == (422_497_000, 435_472_000, 4_574_705_000, 4_591_066_000)
+
+
+def test_the_box_in_degrees_is_the_same_box() -> None:
+    west, east, south, north = (millimetres / 1000 for millimetres in city_box_mm())
+    latitudes, longitudes = degrees_from_utm(np.array([west, west, east, east]), np.array([south, north, south, north]))
+    assert pytest.approx((latitudes.min(), latitudes.max()), abs=0.01) == (SOUTH, NORTH)
+    assert pytest.approx((longitudes.min(), longitudes.max()), abs=0.01) == (WEST, EAST)
+    assert SOUTH <= latitudes.min() < latitudes.max() <= NORTH
+    assert WEST <= longitudes.min() < longitudes.max() <= EAST
 
 
 def test_rules_have_names_of_their_own_and_say_what_they_are() -> None:
@@ -247,7 +272,8 @@ def test_a_file_of_another_vintage_is_recognised(stated: int, found: int) -> Non
     if stated == found:
         assert check_columns(columns, VINTAGES[stated]) == []
     else:
-        assert f"This is the file of {found}: set census.vintage to {found}." in refused_columns(*columns, year=stated)
+        advice = f"This is the file of {found}: set census.vintage to {found}, and name it {VINTAGES[found].file}."
+        assert refused_columns(*columns, year=stated).endswith(advice)
 
 
 def test_a_part_of_another_vintage_is_recognised_too() -> None:

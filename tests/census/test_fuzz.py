@@ -168,6 +168,12 @@ def edited(edits: list[tuple[int, int, bytes]]) -> bytes:
     return content
 
 
+def count_rows(content: bytes) -> int:
+    """Count the rows of a file by Python's reader, which refuses what is not CSV."""
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    return sum(row != [] for row in csv.reader(io.StringIO(content.decode(encoding), newline=""), strict=True)) - 1
+
+
 @functools.cache
 def odd_files() -> tuple[list[str], list[pa.Table]]:
     """What files that were damaged at random are refused with, and what is read of the others."""
@@ -180,7 +186,9 @@ def odd_files() -> tuple[list[str], list[pa.Table]]:
         for content in contents:
             file.write_bytes(content)
             try:
-                tables.append(read_census(CensusFileDataset(filepath=str(file)).load(), parameters).read_all())
+                table = read_census(CensusFileDataset(filepath=str(file)).load(), parameters).read_all()
+                assert len(table) == count_rows(content), content
+                tables.append(table)
             except (DatasetError, CensusError) as error:
                 refusals.append(str(error))
     return refusals, tables

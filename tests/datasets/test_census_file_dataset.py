@@ -13,6 +13,7 @@ from premises.datasets.census_file_dataset import CensusFileDataset
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import NoReturn
 
 
 def load(folder: Path, content: bytes) -> list[dict[str, object]]:
@@ -51,13 +52,13 @@ def test_a_quoted_column_name_is_read_as_text_too(tmp_path: Path) -> None:
 
 
 def test_a_row_with_another_number_of_fields_comes_as_it_stands(tmp_path: Path) -> None:
-    rows = load(tmp_path, b'a,b\n1,2\n3\n4,5,6\n\n"7\n7",8\n"9')
+    rows = load(tmp_path, b'a,b\n1,2\n3\n4,5,6\n\n"7\n7",8\n9')
     assert sorted((row["file_row"], row["unread"], row["a"]) for row in rows) == [
         (2, None, "1"),
         (3, "3", None),
         (4, "4,5,6", None),
         (5, None, "7\n7"),
-        (6, '"9', None),
+        (6, "9", None),
     ]
 
 
@@ -104,6 +105,41 @@ def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
 def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not there"):
         CensusFileDataset(filepath=str(tmp_path / "census.parquet")).load()
+
+
+QUOTES = {
+    b'"",""\n': None,
+    b'"a""b",c\n': None,
+    b'"""a""","b"\r\n': None,
+    b'a"b,c""d\n': None,
+    b'"a,\n,b",c\n': "takes 1 more lines into one text",
+    b'"a\nb",c\n': None,
+    b'"a"b,c\n': "goes on behind its closing quote, near line 2",
+    b'"a""b,c\n': "has a quote without its end, near line 2",
+    b'a,"\n': "has a quote without its end, near line 2",
+    b'1,2\n\na,"b\n"x,c\n': "goes on behind its closing quote, near line 5",
+}
+"""Rows with quotes, and what is wrong with them."""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1_000])
+def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(size: int) -> None:
+    def refuse(reason: str) -> NoReturn:
+        raise DatasetError(reason)
+
+    for row, message in QUOTES.items():
+        text = "a,b\n" + row.decode()
+        quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - parts of one byte can't be had otherwise
+        parts = [text[start : start + size] for start in range(0, len(text), size)]
+        said = None
+        try:
+            for part in parts:
+                quotes.check(part, end=False)
+            quotes.check("", end=True)
+        except DatasetError as error:
+            said = str(error)
+        assert (said is None) == (message is None), (row, said)
+        assert message is None or message in str(said)
 
 
 def test_a_census_is_only_read(tmp_path: Path) -> None:

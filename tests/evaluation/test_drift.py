@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import Engine
+from premises.errors import DriftError
 from premises.evaluation.drift import BINS, measure_drift, profile_features, render_drift_page
 
 ROWS = 5_000
@@ -56,12 +57,14 @@ def test_a_profile_has_deciles_of_a_measure_and_each_value_of_a_code_or_of_few(e
     assert made["rows"] == ROWS
     bins = {name: len(one["counts"]) for name, one in made["features"].items()}
     assert bins == {"flag": 2, "code": 10, "metres": BINS, "few": 4}
-    assert made["features"]["code"]["edges"] is None
+    assert made["features"]["code"]["ends"] is None
     shares = np.array(list(made["features"]["metres"]["counts"].values())) / ROWS
     assert shares == pytest.approx(np.full(BINS, 1 / BINS), abs=0.02)
     deciles = np.quantile(columns()["metres"], np.arange(1, BINS) / BINS)
     cell = float(np.ptp(columns()["metres"])) / 1_000
-    assert made["features"]["metres"]["edges"] == pytest.approx(deciles, abs=2 * cell)
+    low, *ends, high = made["features"]["metres"]["ends"]
+    assert ends == pytest.approx(deciles, abs=2 * cell)
+    assert (low, high) == (columns()["metres"].min(), columns()["metres"].max())
 
 
 def test_every_engine_makes_the_same_profile_and_measures_the_same_drift(engine: Engine) -> None:
@@ -100,15 +103,27 @@ def test_missing_values_are_a_bin_of_their_own(engine: Engine) -> None:
     assert found["metres"]["bins"][-1]["name"] == "missing"
 
 
-def test_values_beyond_those_of_the_release_are_in_its_last_bins(engine: Engine) -> None:
+def test_values_beyond_those_of_the_release_are_in_bins_of_their_own(engine: Engine) -> None:
     found = measure(engine, columns(metres=np.full(ROWS, 1e6)))
-    assert found["metres"]["bins"][-1]["now"] == 1
+    assert found["metres"]["bins"][-1]["now"] == found["metres"]["unseen_share"] == 1
+    assert found["metres"]["bins"][-1]["name"].startswith("above ")
     assert found["metres"]["psi"] > 5
+    below = measure(engine, columns(metres=np.full(ROWS, -1.0)))
+    assert below["metres"]["bins"][0]["name"].startswith("below ")
+    assert below["metres"]["unseen_share"] == 1
 
 
 def test_a_feature_with_one_value_has_one_bin(engine: Engine) -> None:
     made = profile(engine, columns(metres=np.ones(ROWS)))
-    assert made["features"]["metres"] == {"edges": [], "counts": {"0": ROWS}}
+    assert made["features"]["metres"] == {"ends": [1.0, 1.0], "counts": {"1": ROWS}}
+    moved = measure_drift(frame(engine, columns(metres=np.zeros(ROWS))), made, **LIMITS)
+    assert moved["features"][0]["feature"] == "metres"
+    assert moved["features"][0]["unseen_share"] == 1
+
+
+def test_a_category_that_is_no_feature_is_refused(engine: Engine) -> None:
+    with pytest.raises(DriftError, match=r"drift\.categories: there is no feature cod"):
+        profile_features(frame(engine, columns()), FEATURES, ["cod"])
 
 
 def test_the_page_names_what_is_over_and_what_is_done() -> None:

@@ -29,6 +29,8 @@ FIRST_ROWS = 1_000
 
 COLUMNS_SHOWN, NAME_SHOWN = 8, 40
 DISTRICTS, BARRIS = 10, 73
+SOUTH, NORTH, WEST, EAST = 41.32, 41.47, 2.07, 2.23
+"""The box of `city_box_mm` in degrees, rounded outwards."""
 
 MOST = 1e9
 """More metres, or premises, than there are anywhere; not infinity."""
@@ -184,7 +186,7 @@ def census_rules(vintage: Vintage) -> tuple[Rule, ...]:
     Returns:
         The rules. They are about the columns of `premises` as they are read, null where the text can't be, and beside
         them `unread` (the text of a row without the columns), `rows_of_id`, `barri_district_id` (the district of the
-        barri), `street_number_text` and `surveyed_on_text`.
+        barri), `section_number` (as the file counts), `street_number_text` and `market_id_text`.
     """
     west, east, south, north = city_box_mm()
     x, y, district = nw.col("x_mm"), nw.col("y_mm"), nw.col("district_id")
@@ -208,7 +210,7 @@ def census_rules(vintage: Vintage) -> tuple[Rule, ...]:
             "The barri is one of the district's.",
             (nw.col("barri_district_id") != district).fill_null(value=False),
         ),
-        Rule("section_is_readable", "The census section is a number.", nw.col("census_section").is_null()),
+        Rule("section_is_readable", "The census section is a number.", nw.col("section_number").is_null()),
         Rule(
             "section_is_in_district",
             "The census section is one of the district's.",
@@ -225,6 +227,18 @@ def census_rules(vintage: Vintage) -> tuple[Rule, ...]:
             "activity_is_in_class_list",
             f"{in_file['activity_id']} is in the class list.",
             nw.col("activity_id").is_null() | ~nw.col("activity_id").is_in(sorted(vintage.classes)),
+            rejects=False,
+        ),
+        Rule(
+            "market_id_is_readable",
+            "The id of the market is a number or empty.",
+            nw.col("market_id").is_null() & (nw.col("market_id_text") != "").fill_null(value=False),
+            rejects=False,
+        ),
+        Rule(
+            "degrees_are_in_city",
+            f"Latitude and longitude are in the city: {SOUTH} to {NORTH} and {WEST} to {EAST} degrees.",
+            _outside("latitude", SOUTH, NORTH) | _outside("longitude", WEST, EAST),
             rejects=False,
         ),
         Rule(
@@ -357,7 +371,7 @@ def check_columns(found: Sequence[str], vintage: Vintage) -> list[str]:
     known_elsewhere = {one.year: len(set(one.columns) & set(unknown)) for one in VINTAGES.values()}
     likely = max(known_elsewhere, key=lambda year: known_elsewhere[year])
     if other is not None:
-        advice = f"This is the file of {other}: set census.vintage to {other}."
+        advice = f"This is the file of {other}: set census.vintage to {other}, and name it {VINTAGES[other].file}."
     elif known_elsewhere[likely] > len(vintage.columns) - len(missing):
         advice = (
             f"This looks like the file of {likely}, not whole: with census.vintage {likely} it is said what misses."

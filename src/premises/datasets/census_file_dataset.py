@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from fsspec.core import url_to_fs
@@ -23,6 +24,8 @@ HEADER_BYTES = 2**20
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """The marks that a file may begin with, and the encodings that they tell of."""
+
+QUOTES = re.compile('"+')
 
 FILE_ROW = "file_row"
 UNREAD = "unread"
@@ -51,14 +54,14 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         """Open the census; its parts are read as they are asked for.
 
         Returns:
-            `file_row` (int64, the row as a spreadsheet counts: the header of a CSV is 1), `unread` (the text of a row
+            `file_row` (int64; the header of a CSV is 1, and blank lines are not counted), `unread` (the text of a row
             with another number of fields than the header, null for all others), and the columns of the file as text;
             an empty cell is null.
 
         Raises:
             DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated by
-                something else than commas, or is no Parquet. Text that is not in its encoding, a null byte, or a row
-                beyond `BLOCK_BYTES` raise it where they are met.
+                something else than commas, or is no Parquet. Text that is not in its encoding, a null byte, a quote
+                that takes in what is not its own, or a row beyond `BLOCK_BYTES` raise it where they are met.
         """
         fs, path = url_to_fs(self._filepath)
         try:
@@ -92,7 +95,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             return "skip"
 
         def read() -> Iterator[pa.RecordBatch]:
-            with _Checked(fs.open(path, "rb"), encoding, self._refuse) as stream:
+            with _Checked(fs.open(path, "rb"), encoding, len(columns), self._refuse) as stream:
                 reader = arrow_csv.open_csv(
                     pa.PythonFile(stream, mode="r"),
                     # Numbers of rows are told to one thread only.
@@ -112,19 +115,26 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
         if "\0" in text:
             self._refuse("begins with null bytes: it is damaged, or no text in UTF-8. Get the census again.")
-        columns = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
+        try:
+            columns = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
+        except csv.Error as error:
+            self._refuse(f"has no header that can be read: {error}; most often a quote without its end. Mend it.")
         if not columns or (len(start) < HEADER_BYTES and "\n" not in text.strip().replace("\r", "\n")):
             self._refuse("has column names at most, and no rows. Get the census again.")
         if len(columns) == 1 and (other := next((sign for sign in OTHER_DELIMITERS if sign in columns[0]), None)):
             self._refuse(f"has its columns separated by {OTHER_DELIMITERS[other]}. Separate them by commas.")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
             self._refuse(f"names a column twice: {', '.join(map(repr, twice))}. Leave one of them.")
+        self._check_names(columns)
+        return columns
+
+    def _check_names(self, columns: list[str]) -> None:
         if taken := {FILE_ROW, UNREAD} & set(columns):
             self._refuse(f"has a column {taken.pop()!r}, which is a name of our own. Rename it.")
-        return columns
 
     def _open_parquet(self, fs: AbstractFileSystem, path: str) -> pa.RecordBatchReader:
         import pyarrow as pa
+        import pyarrow.compute as pc
         from pyarrow import dataset
 
         if not fs.exists(path):
@@ -133,12 +143,19 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             parts = dataset.dataset(path, format="parquet", filesystem=fs)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             self._refuse(f"is not Parquet: {_first_line(error)}")
-        columns = [name for name in parts.schema.names if name not in {FILE_ROW, UNREAD}]
+        self._check_names(parts.schema.names)
+        for part in parts.get_fragments():
+            if part.physical_schema.names != parts.schema.names:
+                self._refuse(f"has parts with other columns: {part.path} is one. Make them alike.")
+        columns = [field.name for field in parts.schema if not pa.types.is_nested(field.type)]
 
         def read() -> Iterator[pa.RecordBatch]:
             row = 1
             for batch in parts.to_batches(columns=columns):
+                batch.validate(full=True)  # of text, that it is UTF-8
                 cells = [batch[name].cast(pa.string()) for name in columns]
+                if any(pc.any(pc.match_substring(column, "\0")).as_py() for column in cells):
+                    self._refuse(f"holds a null byte in row {row:,} or soon after it: it is damaged. Get it again.")
                 numbers = pa.array(range(row, row + batch.num_rows), pa.int64())
                 row += batch.num_rows
                 yield _batch(numbers, pa.nulls(batch.num_rows, pa.string()), cells, columns)
@@ -151,7 +168,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 
         try:
             yield from batches
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             reason = _first_line(error)
             if "straddling" in reason:
                 reason = f"a row is longer than {BLOCK_BYTES:,} bytes; most often a quote without its end. Mend it."
@@ -172,7 +189,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 class _Checked(io.RawIOBase):
     """A file whose bytes are handed on as they are once they are known to be text; UTF-16 becomes UTF-8."""
 
-    def __init__(self, file: Any, encoding: str, refuse: Callable[[str], NoReturn]) -> None:
+    def __init__(self, file: Any, encoding: str, columns: int, refuse: Callable[[str], NoReturn]) -> None:
         import pyarrow as pa
 
         self._file = file
@@ -182,6 +199,7 @@ class _Checked(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._encoding = encoding
         self._lines = 0
+        self._quotes = _Quotes(columns, refuse)
         self._refuse = refuse
 
     def readable(self) -> bool:
@@ -203,11 +221,66 @@ class _Checked(io.RawIOBase):
             line = self._lines + 1 + text.count("\n", 0, text.index("\0"))
             self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the census again.")
         self._lines += text.count("\n")
+        self._quotes.check(text, end=not block)
         return block
 
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _Quotes:
+    """Looks for a quote that takes in what is not its own: Arrow would make one row of several, and say nothing."""
+
+    def __init__(self, columns: int, refuse: Callable[[str], NoReturn]) -> None:
+        self._columns = columns
+        self._refuse = refuse
+        self._line = 1
+        self._opened = 0  # the line of the quote that is open, if one is
+        self._commas = self._breaks = 0  # within it
+        self._last = "\n"  # what stands before the text
+        self._held = ""  # quotes at its end, which may go on
+
+    def check(self, text: str, *, end: bool) -> None:
+        """Go on with the next part of the file.
+
+        Args:
+            text: The part.
+            end: Whether it is the last.
+        """
+        text = self._held + text
+        whole = text if end else text.rstrip('"')
+        self._held = text[len(whole) :]
+        place = 0
+        for run in QUOTES.finditer(whole):
+            self._pass(whole, place, run.start())
+            place, length = run.end(), len(run[0])
+            if not self._opened:
+                if (whole[run.start() - 1] if run.start() else self._last) not in ",\r\n":
+                    continue  # a quote within a text that is not quoted is a sign like others
+                self._opened, self._commas, self._breaks, length = self._line, 0, 0, length - 1
+            if length % 2:  # the others are doubled
+                self._close(whole[place : place + 1])
+        self._pass(whole, place, len(whole))
+        self._last = whole[-1:] or self._last
+        if end and self._opened:
+            self._refuse(f"has a quote without its end, near line {self._opened:,}. Mend it.")
+
+    def _pass(self, text: str, start: int, stop: int) -> None:
+        breaks = text.count("\n", start, stop)
+        self._line += breaks
+        if self._opened:
+            self._breaks += breaks
+            self._commas += text.count(",", start, stop)
+
+    def _close(self, after: str) -> None:
+        if after and after not in ",\r\n":
+            reason = f"a text goes on behind its closing quote, near line {self._line:,}"
+            self._refuse(f"can't be read as CSV: {reason}. Double each quote within quotes, or end one that is open.")
+        if self._breaks and self._commas >= self._columns - 1:
+            reason = f"a quote near line {self._opened:,} takes {self._breaks:,} more lines into one text"
+            self._refuse(f"can't be read as CSV: {reason}. Most often it is without its end: mend it.")
+        self._opened = 0
 
 
 def _number_rows(reader: Any, malformed: dict[int, str]) -> Iterator[pa.RecordBatch]:

@@ -158,12 +158,15 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
 
     def _check_files(self, path: str) -> tuple[dict[str, Any], str]:
         """Hold the files to their digests, and those to the digest that is asked for."""
-        content, digest = self._read(path)
+        try:
+            content, digest = self._read(path)
+            files = dict(content["files"])
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{path} is no model that was saved by this version: see its {VERIFICATION_FILE}. Train again."
+            raise DatasetError(msg) from error
         fs, root = self._filesystem(path)
         found = _digest_files(fs, f"{root}/{MODEL}")
-        changed = sorted(
-            name for name in found.keys() | content["files"] if found.get(name) != content["files"].get(name)
-        )
+        changed = sorted(name for name in found.keys() | files if found.get(name) != files.get(name))
         if self._sha256 is not None and digest != self._sha256:
             changed.insert(0, VERIFICATION_FILE)
         if changed:

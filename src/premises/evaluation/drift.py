@@ -12,6 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
+from premises.errors import DriftError
 from premises.evaluation.report import render_page
 from premises.evaluation.words import format_share
 
@@ -35,16 +36,22 @@ def profile_features(
         categories: Those of them that are codes.
 
     Returns:
-        `rows`, and for each of `features` its `edges` (upper ends of the bins, null for a category) and its `counts` by
-        bin or value; `missing` counts the nulls. What JSON can hold.
+        `rows`, and for each of `features` its `ends` (the lowest value, the upper ends of the bins, the highest; null
+        for a category) and its `counts` by bin or value; `missing` counts the nulls. What JSON can hold.
+
+    Raises:
+        DriftError: If a category is no feature.
     """
+    if unknown := sorted(set(categories) - set(features)):
+        msg = f"spark_production.drift.categories: there is no feature {', '.join(unknown)}. There are: {features}."
+        raise DriftError(msg)
     frame = nw.from_native(premises_features).lazy()
-    edges: dict[str, list[float] | None] = dict.fromkeys(features)
-    edges |= _find_deciles(frame, [feature for feature in features if feature not in categories])
-    counts = _count(frame, edges)
+    ends: dict[str, list[float] | None] = dict.fromkeys(features)
+    ends |= _find_ends(frame, [feature for feature in features if feature not in categories])
+    counts = _count(frame, ends)
     return {
         "rows": sum(counts[features[0]].values()),
-        "features": {feature: {"edges": edges[feature], "counts": counts[feature]} for feature in features},
+        "features": {feature: {"ends": ends[feature], "counts": counts[feature]} for feature in features},
     }
 
 
@@ -57,7 +64,8 @@ def measure_drift(
         premises_features: The features of all premises.
         profile: What `profile_features` gave.
         largest_psi: Population stability index of a feature, at most.
-        unseen_share: Share of premises with a category that the profile has not, at most.
+        unseen_share: Share of premises with a category that the profile has not, or a measure beyond its range, at
+            most.
         action: What is to be done where one is over: "warn" or "stop".
 
     Returns:
@@ -67,7 +75,7 @@ def measure_drift(
         sentence for each limit that is broken.
     """
     frame = nw.from_native(premises_features).lazy()
-    counts = _count(frame, {feature: one["edges"] for feature, one in profile["features"].items()})
+    counts = _count(frame, {feature: one["ends"] for feature, one in profile["features"].items()})
     compared = [_compare(feature, one, counts[feature]) for feature, one in profile["features"].items()]
     failures = []
     for one in compared:
@@ -110,43 +118,49 @@ def render_drift_page(drift: dict[str, Any], rejections: dict[str, Any]) -> str:
     )
 
 
-def _find_deciles(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, list[float] | None]:
-    """Give the ends of cells that are nearest to the deciles of each feature; fewer where values repeat."""
+def _find_ends(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, list[float] | None]:
+    """Give the lowest value of each feature, the ends of cells that are nearest to its deciles, and the highest."""
     if not features:
         return {}
     doubles = frame.select(**{feature: nw.col(feature).cast(nw.Float64) for feature in features})
-    lows, highs = (
-        [nw.col(name).min() for name in features],
-        [nw.col(name).max().name.suffix("_high") for name in features],
-    )
-    (ends,) = doubles.select(*lows, *highs).collect().rows(named=True)
-    steps = {name: ((ends[f"{name}_high"] or 0) - (ends[name] or 0)) / CELLS for name in features}
+    lows = [nw.col(name).min() for name in features]
+    highs = [nw.col(name).max().name.suffix("_high") for name in features]
+    (found,) = doubles.select(*lows, *highs).collect().rows(named=True)
+    range_of = {name: (float(found[name] or 0), float(found[f"{name}_high"] or 0)) for name in features}
+    steps = {name: (high - low) / CELLS for name, (low, high) in range_of.items()}
     cells = {
-        name: ((nw.col(name) - (ends[name] or 0)) / (steps[name] or 1)).floor().cast(nw.Int64) for name in features
+        name: ((nw.col(name) - range_of[name][0]) / (steps[name] or 1)).floor().cast(nw.Int64) for name in features
     }
-    found: dict[str, list[float] | None] = {}
+    ends: dict[str, list[float] | None] = {}
     for name, by_cell in _count_values(doubles.select(**cells)).items():
         known = sorted((int(cell), rows) for cell, rows in by_cell.items() if cell != MISSING)
+        low, high = range_of[name]
         total, passed, deciles = sum(rows for _, rows in known), 0, []
         for cell, rows in known:
             # Where a decile falls into a cell its end is one; where values are few, each is a bin.
             is_decile = passed * BINS // total < (passed + rows) * BINS // total or len(known) <= BINS
             if is_decile and passed + rows < total:  # the last cell ends nothing
-                deciles.append((ends[name] or 0) + (cell + 1) * steps[name])
+                deciles.append(low + (cell + 1) * steps[name])
             passed += rows
-        found[name] = deciles
-    return {name: found.get(name, []) for name in features}
+        ends[name] = [low, *deciles, high]
+    return ends
 
 
-def _count(frame: nw.LazyFrame[Any], edges: Mapping[str, Sequence[float] | None]) -> dict[str, dict[str, int]]:
-    """Count the rows in each bin of each feature, in one query."""
+def _count(frame: nw.LazyFrame[Any], ends: Mapping[str, Sequence[float] | None]) -> dict[str, dict[str, int]]:
+    """Count the rows in each bin of each feature, in one query.
+
+    A measure's bins are numbered from 1; what is below the lowest value is in 0, and what is above the highest in the
+    one after the last.
+    """
     bins = {}
-    for feature, ends in edges.items():
+    for feature, of_feature in ends.items():
         value = nw.col(feature).cast(nw.Float64)
-        if ends is None:
+        if of_feature is None:
             bins[feature] = value.cast(nw.Int64)
         else:  # from nothing, so that a missing value is in no bin
-            bins[feature] = sum(((value > end).cast(nw.Int64) for end in ends), (value - value).cast(nw.Int64))
+            low, *uppers = of_feature
+            above = [(value >= low).cast(nw.Int64), *((value > upper).cast(nw.Int64) for upper in uppers)]
+            bins[feature] = sum(above, (value - value).cast(nw.Int64))
     return _count_values(frame.select(**bins))
 
 
@@ -164,31 +178,31 @@ def _count_values(integers: nw.LazyFrame[Any]) -> dict[str, dict[str, int]]:
 
 
 def _compare(feature: str, profile: Mapping[str, Any], now: Mapping[str, int]) -> dict[str, Any]:
-    reference, edges = profile["counts"], profile["edges"]
+    reference, ends = profile["counts"], profile["ends"]
     before, total = sum(reference.values()), sum(now.values())
-    names = [*reference, *(name for name in now if name not in reference)]
-    if edges is not None:
-        names = [*map(str, range(len(edges) + 1)), *([MISSING] if MISSING in names else [])]
-    psi, bins = 0.0, []
+    names = sorted({*reference, *now} - {MISSING}, key=int) + [MISSING] * (MISSING in reference or MISSING in now)
+    psi, unseen, bins = 0.0, 0, []
     for name in names:
         there, here = reference.get(name, 0), now.get(name, 0)
-        if there or here:  # an empty share counts as half a premises
-            expected, actual = max(there, 0.5) / before, max(here, 0.5) / total
-            psi += (actual - expected) * math.log(actual / expected)
+        expected, actual = max(there, 0.5) / before, max(here, 0.5) / total  # an empty share counts as half a premises
+        psi += (actual - expected) * math.log(actual / expected)
+        if name != MISSING and (name not in reference if ends is None else name in {"0", str(len(ends))}):
+            unseen += here
         then_now = {"reference": there / before, "now": here / total, "moved": abs(here / total - there / before)}
-        bins.append({"name": _name(name, edges), **then_now})
-    unseen = 0 if edges is not None else sum(rows for name, rows in now.items() if name not in reference)
+        bins.append({"name": _name(name, ends), **then_now})
     missing = now.get(MISSING, 0) / total
     return {"feature": feature, "psi": psi, "unseen_share": unseen / total, "missing_share": missing, "bins": bins}
 
 
-def _name(name: str, edges: Sequence[float] | None) -> str:
-    if edges is None or name == MISSING:
+def _name(name: str, ends: Sequence[float] | None) -> str:
+    if ends is None or name == MISSING:
         return name
     place = int(name)
-    low = f"above {_write(edges[place - 1])}" if place else ""
-    high = f"to {_write(edges[place])}" if place < len(edges) else ""
-    return " ".join(filter(None, (low, high))) or "all"
+    if place == 0:
+        return f"below {_write(ends[0])}"
+    if place == len(ends):
+        return f"above {_write(ends[-1])}"
+    return f"{_write(ends[place - 1])} to {_write(ends[place])}"
 
 
 def _write(number: float) -> str:

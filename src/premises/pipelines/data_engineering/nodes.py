@@ -50,7 +50,7 @@ DATE = (
 """A day of the calendar, leap years included: engines differ in what they do with any other text."""
 
 DIGITS_OF_DATE = r"^[0-9]{8}(?:\.0*)?$"
-MIDNIGHT = r"T00:00:00(?:\.0*)?Z?$"
+MIDNIGHT = r"[T ]00:00:00(?:\.0*)?Z?$"
 
 TEXT = (
     "status",
@@ -201,8 +201,11 @@ def count_rejected(
         **count_outcomes(outcomes.collect().rows(named=True), rules),
     }
     unaccounted = counted["rows_in"] - counted["valid"] - counted["rejected"]
-    if unaccounted or counted["rejected"] != _count_rows(rejected_premises):
+    if unaccounted:
         msg = f"census: {unaccounted:,} of {counted['rows_in']:,} rows are unaccounted for: run data_engineering anew."
+        raise CensusError(msg)
+    if (kept := _count_rows(rejected_premises)) != counted["rejected"]:
+        msg = f"census: {counted['rejected']:,} rows are rejected, and {kept:,} kept: run data_engineering anew."
         raise CensusError(msg)
     rows_in, rejected = counted["rows_in"], counted["rejected"]
     logger.info(describe_rows({"rows_in": rows_in, "premises": counted["valid"], "rejected": rejected}))
@@ -244,7 +247,7 @@ def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringPar
     """Describe the place of each premises; nothing here looks at what a premises does.
 
     Args:
-        premises: One row per premises, as `clean_premises` gives them.
+        premises: One row per premises, as `select_premises` gives them.
         parameters: `grid_metres` is the side of a cell.
 
     Returns:
@@ -273,9 +276,7 @@ def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringPar
     from_centre_y = nw.col("y_mm") - nw.col("y_mm_in_district") // nw.col("located_y")
     squared_mm = from_centre_x * from_centre_x + from_centre_y * from_centre_y
     features = {
-        **{
-            flag: nw.col(flag) for flag in ("is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis")
-        },
+        **{flag: nw.col(flag) for flag in FLAGS},
         "district_id": nw.col("district_id"),
         "barri_id": nw.col("barri_id"),
         "x_metres": nw.col("x_mm") / 1000,
@@ -426,6 +427,7 @@ def _type_census(census: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[An
     of_digits = nw.concat_str(day.str.slice(0, 4), nw.lit("-"), day.str.slice(4, 2), nw.lit("-"), day.str.slice(6, 2))
     dated = trimmed.with_columns(
         street_number_text=nw.col("street_number"),
+        market_id_text=nw.col("market_id"),
         surveyed_on=nw.when(day.str.contains(DIGITS_OF_DATE)).then(of_digits).otherwise(day),
     )
     readable = dated.with_columns(
@@ -450,6 +452,7 @@ def _type_census(census: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[An
         barri=_official("barri_id", barris, otherwise="barri"),
         barri_district_id=nw.col("barri_id").replace_strict(barri_districts, default=None, return_dtype=nw.Int64),
         district=_official("district_id", districts, otherwise="district"),
+        section_number=nw.col("census_section"),
         census_section=section,
         x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
         y_mm=(nw.col("y_mm") * 1000 + 0.5).floor().cast(nw.Int64),

@@ -54,7 +54,8 @@ class DriftParameters(BaseModel):
 
     Attributes:
         largest_psi: Population stability index of a feature, at most.
-        unseen_share: Share of premises with a category that the release's census has not, at most.
+        unseen_share: Share of premises with a category that the release's census has not, or a measure beyond its
+            range, at most.
         categories: The features that are codes, not measures.
         action: What is done where one is over: "warn", or "stop" before anything is scored.
     """
