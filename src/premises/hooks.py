@@ -232,7 +232,8 @@ class RunHooks:
         """Refuse to spread a run over machines of which each would write to a disk of its own."""
         if is_on_this_machine(master) or self._storage_is_shared:
             return
-        paths = {name: self._conf_catalog[name].get("filepath", "") for name in sorted(used)}
+        shared = sorted({*used} - {"census_file"})  # that one is read by the driver alone
+        paths = {name: self._conf_catalog[name].get("filepath", "") for name in shared}
         if local := [name for name, path in paths.items() if path and (_is_local(path) or path.startswith("file:"))]:
             msg = (
                 f"{local[0]}: {_short(paths[local[0]])} is a path of this machine, and {master} works on others: they "
