@@ -188,7 +188,7 @@ def test_too_many_rejected_rows_end_the_run_with_their_reasons(engine: Engine) -
 
 
 def test_a_census_of_rejected_rows_alone_is_none_whatever_the_limit(engine: Engine) -> None:
-    with pytest.raises(CensusError, match="1 of 1 rows are rejected"):
+    with pytest.raises(CensusError, match="1 of 1 rows are rejected, and none is left: flags_are_yes_or_no 1"):
         outcomes(engine, {"SN_EIX": "?"}, share=1)
 
 

@@ -166,8 +166,8 @@ def select_rejected(census: IntoFrameT, checked_premises: IntoFrameT) -> IntoFra
         checked_premises: What `check_premises` gives.
 
     Returns:
-        `broken_rules`, `file_row` (the row of the file, as a spreadsheet counts them), `unread` (the text of a row with
-        another number of fields than the header) and the columns of the vintage.
+        `broken_rules`, `file_row` (the row of the file; its header is 1), `unread` (the text of a row with another
+        number of fields than the header) and the columns of the vintage.
     """
     raw = nw.from_native(census)
     broken = nw.from_native(checked_premises).filter(nw.col("broken_rules") != "").select("file_row", "broken_rules")
@@ -216,9 +216,11 @@ def count_rejected(
     if rejected > parameters.rejected_share * rows_in or not counted["valid"]:
         broken = sorted((-rule["rows"], rule["name"]) for rule in counted["rules"] if rule["rejects"] and rule["rows"])
         reasons = ", ".join(f"{name} {-rows:,}" for rows, name in broken)
+        allowed = (
+            f"census.rejected_share allows {parameters.rejected_share:.2%}" if counted["valid"] else "none is left"
+        )
         msg = (
-            f"census: {rejected:,} of {rows_in:,} rows are rejected, and census.rejected_share allows "
-            f"{parameters.rejected_share:.2%}: {reasons}. "
+            f"census: {rejected:,} of {rows_in:,} rows are rejected, and {allowed}: {reasons}. "
             "See rejected_premises, which has each of them with its reasons; nothing after it was written."
         )
         raise CensusError(msg)
