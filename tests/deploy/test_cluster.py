@@ -239,7 +239,8 @@ class Events:
 
     def read(self) -> list[dict[str, Any]]:
         text = "".join(path.read_text() for path in self.folder.iterdir())
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        # Not splitlines(): Spark tells of expressions that have other ends of lines in them.
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def jobs(self, stage: str) -> list[int]:
         """Where the jobs start that have such a stage."""
@@ -312,13 +313,12 @@ def test_a_submitted_run_refuses_a_storage_of_this_machine_if_the_master_may_be_
 
 def test_a_laptop_runs_on_the_cluster_by_naming_its_master(cluster, start, small, tmp_path) -> None:
     storage = link_census(tmp_path / "storage", small)
-    options = f"--params=master={cluster.master},storage={storage},{LOOSE_PARAMS}"
-    job = start([sys.executable, "-m", "kedro", "run", "--env=prod", options], checkout=True)
-    job.wait_for_node("train_mllib")
+    options = [f"--params=master={cluster.master},storage={storage}", "--pipelines=data_engineering,sklearn_research"]
+    job = start([sys.executable, "-m", "kedro", "run", "--env=prod", *options], checkout=True)
+    job.wait_for_node("search_tree")
     assert len(cluster.executors()) == 2
     job.finish()
     assert_same(storage, small)
-    assert set(read_json(storage, "08_reporting/parity.json")) == {"handed_over", "mllib", "h2o"}
 
 
 @pytest.mark.parametrize("cluster", [1], indirect=True)
