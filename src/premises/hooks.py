@@ -52,8 +52,8 @@ COMMAND = "premises" if Path(sys.argv[0]).name in {"premises", "submit.py"} else
 """What a person has typed to get here: the wheel's command, or that of a checkout."""
 
 HOW_TO_GET = {
-    "census_file": "Run `python -m premises.census.download` for the file that the Council publishes, or "
-    f"`{COMMAND} --pipelines=sample_census` for a sample drawn from its published counts."
+    "census_file": "Run `python -m premises.census.download` for the file of 2016 that the Council publishes, or "
+    f"`{COMMAND} --pipelines=sample_census` with the same --params for a sample drawn from its published counts."
 }
 
 
