@@ -198,7 +198,6 @@ class _Checked(io.RawIOBase):
         )
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._encoding = encoding
-        self._lines = 0
         self._quotes = _Quotes(columns, refuse)
         self._refuse = refuse
 
@@ -210,7 +209,7 @@ class _Checked(io.RawIOBase):
             block: bytes = self._source.read(size)
             text = self._decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            line = self._lines + 1 + (block.count(b"\n", 0, error.start) if self._source is self._file else 0)
+            line = self._quotes.line + (block.count(b"\n", 0, error.start) if self._source is self._file else 0)
             encoding = "UTF-16, as its first bytes say" if self._encoding == "utf-16" else "UTF-8"
             msg = (
                 f"is not {encoding}, near line {line:,}: {error.reason}. "
@@ -218,9 +217,8 @@ class _Checked(io.RawIOBase):
             )
             self._refuse(msg)
         if "\0" in text:
-            line = self._lines + 1 + text.count("\n", 0, text.index("\0"))
+            line = self._quotes.line + text.count("\n", 0, text.index("\0"))
             self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the census again.")
-        self._lines += text.count("\n")
         self._quotes.check(text, end=not block)
         return block
 
@@ -235,7 +233,7 @@ class _Quotes:
     def __init__(self, columns: int, refuse: Callable[[str], NoReturn]) -> None:
         self._columns = columns
         self._refuse = refuse
-        self._line = 1
+        self.line = 1  # where the next part begins
         self._opened = 0  # the line of the quote that is open, if one is
         self._commas = self._breaks = 0  # within it
         self._last = "\n"  # what stands before the text
@@ -258,7 +256,7 @@ class _Quotes:
             if not self._opened:
                 if (whole[run.start() - 1] if run.start() else self._last) not in ",\r\n":
                     continue  # a quote within a text that is not quoted is a sign like others
-                self._opened, self._commas, self._breaks, length = self._line, 0, 0, length - 1
+                self._opened, self._commas, self._breaks, length = self.line, 0, 0, length - 1
             if length % 2:  # the others are doubled
                 self._close(whole[place : place + 1])
         self._pass(whole, place, len(whole))
@@ -268,14 +266,14 @@ class _Quotes:
 
     def _pass(self, text: str, start: int, stop: int) -> None:
         breaks = text.count("\n", start, stop)
-        self._line += breaks
+        self.line += breaks
         if self._opened:
             self._breaks += breaks
             self._commas += text.count(",", start, stop)
 
     def _close(self, after: str) -> None:
         if after and after not in ",\r\n":
-            reason = f"a text goes on behind its closing quote, near line {self._line:,}"
+            reason = f"a text goes on behind its closing quote, near line {self.line:,}"
             self._refuse(f"can't be read as CSV: {reason}. Double each quote within quotes, or end one that is open.")
         if self._breaks and self._commas >= self._columns - 1:
             reason = f"a quote near line {self._opened:,} takes {self._breaks:,} more lines into one text"
