@@ -55,7 +55,7 @@ package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configu
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --upgrade --group dev --extra h2o --extra s3 pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --upgrade --group dev --all-extras pyproject.toml --output-file requirements.lock
 	@echo 'pyspark>=4,<5' | $(UV) pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade - --output-file requirements-spark4.lock
 
