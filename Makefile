@@ -1,7 +1,7 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz package clean
+.PHONY: help run test test-spark4 lint lock sample census new viz package clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -45,6 +45,9 @@ sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
+
+new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
+	@$(BIN)/python -m new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
 
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1

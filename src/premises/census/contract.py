@@ -52,6 +52,9 @@ FEATURES = (
     "metres_to_district_centre",
 )
 
+SUMMARISED_BY = ("district_id", "district", "barri_id", "barri")
+"""What scores are summed up by: features that are codes, and the columns of `premises` that name them."""
+
 TABLES: dict[str, dict[str, Any]] = {
     "premises": {
         "premises_id": nw.String,
