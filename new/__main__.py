@@ -17,7 +17,7 @@ from new.table import TableError
 @click.option("--id", "identity", default="", help="The column that tells rows apart.")
 @click.option("--label", default="", help="The column to predict; it has two values.")
 @click.option("--positive", default="", help="Which of the two is to be found.")
-@click.option("--dir", "folder", default="", help="Where to make it; beside the template if not said.")
+@click.option("--dir", default="", help="Where to make it; beside the template if not said.")
 def main(**wishes: str) -> None:
     """Make a project of your own from this template."""
     try:

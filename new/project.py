@@ -55,7 +55,12 @@ class ProjectError(Exception):
 
 
 def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
-    name: str, data: str = "", identity: str = "", label: str = "", positive: str = "", folder: str = ""
+    name: str,
+    data: str = "",
+    identity: str = "",
+    label: str = "",
+    positive: str = "",
+    dir: str = "",  # noqa: A002 - the same
 ) -> tuple[Path, list[str]]:
     """Make a project, whole or not at all.
 
@@ -65,7 +70,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         identity: The column that tells rows apart.
         label: The column to predict.
         positive: Which of its two values is to be found.
-        folder: Where to make it; the folder of its name beside the template if none is given.
+        dir: Where to make it; the folder of its name beside the template if none is given.
 
     Returns:
         The folder, and sentences on what was made of the file.
@@ -76,7 +81,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         DatasetError: If the file can't be read.
     """
     _check_name(name)
-    made = Path(folder or TEMPLATE.parent / name).resolve()
+    made = Path(dir or TEMPLATE.parent / name).resolve()
     if made.exists():
         msg = f"{made} is there already, and nothing is overwritten. Give another NAME, or a DIR."
         raise ProjectError(msg)
@@ -92,10 +97,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         columns = (identity, label, positive) if data else ("subscription_id", "cancelled", "yes")
         table = read_table(file, *columns)
         words, values = _describe(name, table, file, drawn=not data)
-        _copy(staged, words)
-        _write_own(staged, words, values)
-        shutil.copyfile(file, staged / "data/01_raw" / f"{name}{file.suffix}")
-        _format(staged)
+        _write_project(staged, words, values, file)
         staged.rename(made)
     return made, _tell(table)
 
@@ -115,7 +117,7 @@ def _check_name(name: str) -> None:
 def _describe(name: str, table: Table, file: Path, *, drawn: bool) -> tuple[Words, dict[str, Any]]:
     """Say what the project is about: for the rules of words, and for its own files."""
     title = name.replace("_", " ").capitalize()
-    subject = table.label_column.removeprefix("is_").replace("_", " ")
+    subject = " ".join(re.findall(r"\w+", table.label.in_file.replace("_", " "))).removeprefix("is ")
     group = table.grouped_by
     words = Words(
         {
@@ -129,7 +131,7 @@ def _describe(name: str, table: Table, file: Path, *, drawn: bool) -> tuple[Word
             "label": table.label_column,
             "group": table.group,
             "group_words": (group.name if group else table.group).replace("_", " "),
-            "question": f"{subject.capitalize()}: yes or no?",
+            "question": f"{subject[:1].upper()}{subject[1:]}: yes or no?",
         }
     )
     first = table.numbers[0] if table.numbers else None
@@ -145,6 +147,14 @@ def _describe(name: str, table: Table, file: Path, *, drawn: bool) -> tuple[Word
         "drawn": drawn,
     }
     return words, values
+
+
+def _write_project(staged: Path, words: Words, values: dict[str, Any], file: Path) -> None:
+    """Write the whole project."""
+    _copy(staged, words)
+    _write_own(staged, words, values)
+    shutil.copyfile(file, staged / values["raw_path"])
+    _format(staged)
 
 
 def _copy(staged: Path, words: Words) -> None:
@@ -227,7 +237,10 @@ def _format(staged: Path) -> None:
     """Order imports and fill lines: names are of another length and order than the template's."""
     for command in (["check", "--quiet", "--fix-only", "--select=I,F401"], ["format", "--quiet"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "src", "tests"]
-        subprocess.run(ruff, cwd=staged, check=True)  # noqa: S603 - our own words
+        done = subprocess.run(ruff, cwd=staged, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        if done.returncode:
+            msg = f"ruff, which orders imports and fills lines, has failed: {done.stderr.strip()}"
+            raise ProjectError(msg)
 
 
 def _tell(table: Table) -> list[str]:

@@ -138,7 +138,8 @@ def read_table(path: Path, identity: str, label: str, positive: str) -> Table:
     _check_id(texts[identity], identity)
     true, false = _choose_labels(texts[label], label, positive)
     label_name = names[label]
-    label_column = label_name if label_name.startswith(("is_", "has_", "was_")) else f"is_{label_name}"
+    plain = label_name.removesuffix("_value")
+    label_column = plain if plain.startswith(("is_", "has_", "was_")) else f"is_{plain}"
     raw_label = label_name if label_name != label_column else f"{label_name}_text"
     table = Table(path.name, cells.num_rows, id_column, Column(raw_label, label), label_column, true, false)
     for in_file, values in texts.items():
