@@ -23,7 +23,12 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 
 from premises.census.schema import VINTAGES
-from premises.pipelines.data_engineering.nodes import check_premises, find_repeated_ids, select_premises
+from premises.pipelines.data_engineering.nodes import (
+    check_premises,
+    find_repeated_ids,
+    list_barris,
+    select_premises,
+)
 from premises.pipelines.data_engineering.parameters import CensusParameters
 from premises.session import PremisesSession
 from premises.settings import CONFIG_LOADER_ARGS
@@ -179,7 +184,8 @@ def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSU
     """A census that the contract has been applied to."""
     frame = engine.from_arrow(census)
     repeated = engine.stored(find_repeated_ids(frame, parameters))
-    return engine.stored(check_premises(frame, repeated, parameters))
+    barris = engine.from_arrow(list_barris().read_all())
+    return engine.stored(check_premises(frame, repeated, barris, parameters))
 
 
 def clean(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:
