@@ -279,7 +279,8 @@ def flag_broken(rules: Iterable[Rule], *, rejects: bool) -> nw.Expr:
         The sum of 1 for the first of these rules, 2 for the second, 4 for the third, … where the row breaks it.
     """
     names = [rule.name for rule in rules if rule.rejects == rejects]
-    return reduce(add, (nw.col(name).cast(nw.Int64) * 2**place for place, name in enumerate(names)))
+    flags: nw.Expr = reduce(add, (nw.col(name).cast(nw.Int64) * 2**place for place, name in enumerate(names)))
+    return flags
 
 
 def name_flagged(column: str, rules: Iterable[Rule], *, rejects: bool) -> nw.Expr:

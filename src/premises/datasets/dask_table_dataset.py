@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from kedro_datasets.dask import ParquetDataset
 from narwhals import dtypes
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 # Narwhals takes the plug-in `narwhals-dask` where it is installed. None has been published yet.
 warnings.filterwarnings("ignore", "Dask support is moving out of Narwhals", FutureWarning)
 
-# Narwhals casts on Dask to NumPy's types, which know no null: an integer that is missing ends the run, and a boolean that
-# is becomes True. On pandas it keeps to Arrow's types where the column is of them; the tables here always are.
-NW_TO_DASK_DTYPES.update(
+# Narwhals casts on Dask to NumPy's types, which know no null: an integer that is missing ends the run, and a boolean
+# that is becomes True. On pandas it keeps to Arrow's types where the column is of them; the tables here always are.
+cast("dict[Any, str]", NW_TO_DASK_DTYPES).update(
     {
         dtypes.Boolean: "bool[pyarrow]",
         dtypes.Int64: "int64[pyarrow]",
@@ -32,7 +32,7 @@ NW_TO_DASK_DTYPES.update(
 class DaskTableDataset(ParquetDataset):  # type: ignore[misc]
     """Kedro's dataset adds files to those that are there, or deletes them first.
 
-    Here the folder is written beside its place and renamed into it: a computation that fails leaves the table before it.
+    Here the folder is written beside its place and renamed into it: a computation that fails leaves the table before.
     """
 
     def save(self, data: dd.DataFrame) -> None:

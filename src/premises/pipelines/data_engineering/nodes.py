@@ -192,8 +192,8 @@ def select_rejected(census: IntoFrameT, checked_premises: IntoFrameT, parameters
         parameters: `vintage`.
 
     Returns:
-        `broken_rules` (their names, with a comma and a space between), `file_row` (the row of the file; its header is 1), `unread` (the text of a row with another
-        number of fields than the header) and the columns of the vintage.
+        `broken_rules` (their names, with a comma and a space between), `file_row` (the row of the file; its header is
+        1), `unread` (the text of a row with another number of fields than the header) and the columns of the vintage.
     """
     raw = nw.from_native(census)
     rules = census_rules(VINTAGES[parameters.vintage])
