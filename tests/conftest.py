@@ -22,8 +22,14 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 
+from premises.census.contract import census_rules, list_flagged
 from premises.census.schema import VINTAGES
-from premises.pipelines.data_engineering.nodes import check_premises, find_repeated_ids, select_premises
+from premises.pipelines.data_engineering.nodes import (
+    check_premises,
+    find_repeated_ids,
+    list_barris,
+    select_premises,
+)
 from premises.pipelines.data_engineering.parameters import CensusParameters
 from premises.session import PremisesSession
 from premises.settings import CONFIG_LOADER_ARGS
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 COLUMNS = VINTAGES[2016].columns
 CENSUS = CensusParameters(vintage=2016, rejected_share=0.01)
-ENGINES = ("pandas", "polars", "duckdb", "spark")
+ENGINES = ("pandas", "polars", "duckdb", "dask", "spark")
 SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
 """How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
 will do: it does not for Spark 4."""
@@ -104,12 +110,20 @@ def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
     return session.read.parquet(str(file))
 
 
+def _to_dask(table: pa.Table) -> Any:
+    import dask.dataframe as dd
+
+    import premises.datasets.dask_table_dataset  # noqa: F401 - it keeps Narwhals to Arrow's types
+
+    return dd.from_pandas(_to_pandas(table), npartitions=2, sort=False)
+
+
 @pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     if request.param == "spark":
         session = request.getfixturevalue("spark")
         return Engine("spark", lambda table: to_spark(table, session, tmp_path))
-    makers = {"pandas": _to_pandas, "polars": _to_polars, "duckdb": _to_duckdb}
+    makers = {"pandas": _to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
     return Engine(request.param, makers[request.param])
 
 
@@ -179,7 +193,21 @@ def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSU
     """A census that the contract has been applied to."""
     frame = engine.from_arrow(census)
     repeated = engine.stored(find_repeated_ids(frame, parameters))
-    return engine.stored(check_premises(frame, repeated, parameters))
+    barris = engine.from_arrow(list_barris().read_all())
+    return engine.stored(check_premises(frame, repeated, barris, parameters))
+
+
+def judge(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> list[dict[str, Any]]:
+    """The rows of a census that the contract has been applied to, with the names of the rules that each breaks."""
+    rules = census_rules(VINTAGES[parameters.vintage])
+    return [
+        row
+        | {
+            column: ", ".join(list_flagged(row[column], rules, rejects=column == "broken_rules"))
+            for column in ("broken_rules", "warnings")
+        }
+        for row in engine.rows(check(engine, census, parameters))
+    ]
 
 
 def clean(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:

@@ -31,7 +31,9 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
         raise ValueError(msg)
     layer = path.split("/", 1)[0].split("_", 1)[1]
     storage = _root_["_raw_storage" if layer == "raw" else "_storage"]
-    options: Any = OmegaConf.to_container(OmegaConf.merge(kinds[kind], more or {}), resolve=True)
+    # Each is resolved where it stands: an interpolation looks for what it names in the document that it is from.
+    of_kind, of_this = (OmegaConf.to_container(one, resolve=True) for one in (kinds[kind], more or OmegaConf.create()))
+    options: Any = OmegaConf.to_container(OmegaConf.merge(of_kind, of_this))
     return {
         **options,
         "filepath": f"{storage}/{path}",

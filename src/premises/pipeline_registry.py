@@ -12,8 +12,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns:
         The pipelines by name. `__default__` is the whole graph from the census on; what a plain `kedro run` takes of
         it is said by `conf/<env>/run.yml`. `scoring` is the part that needs no training: the last release scores
-        whatever census is there. `sample_census` stands outside: it makes a census to try things on. H2O's tree is in
-        it where the extra h2o is installed.
+        whatever census is there; `research_scoring` does it with the research tree, on any engine. `sample_census`
+        stands outside: it makes a census to try things on. H2O's tree is in it where the extra h2o is installed.
     """
     story = {
         "data_engineering": data_engineering.create_pipeline(),
@@ -24,6 +24,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         **story,
         "scoring": features + spark_production.create_scoring_pipeline(),
+        "research_scoring": features + sklearn_research.create_scoring_pipeline(),
         "sample_census": sample_census.create_pipeline(),
         "__default__": sum(story.values(), Pipeline([])),
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, read_rows
+from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, judge, read_rows
 from premises.census.city import degrees_from_utm
 from premises.census.contract import (
     EAST,
@@ -126,7 +126,7 @@ def refused_columns(*columns: str, year: int = 2016) -> str:
 
 
 def test_each_rule_is_broken_by_the_rows_that_break_it_and_no_others(engine: Engine) -> None:
-    rows = engine.rows(check(engine, read_rows(*(change for change, _, _ in BROKEN), unread=("1,2,3", ""))))
+    rows = judge(engine, read_rows(*(change for change, _, _ in BROKEN), unread=("1,2,3", "")))
     whole, unread = rows[: len(BROKEN)], rows[len(BROKEN) :]
     assert [[row["broken_rules"], row["warnings"]] for row in whole] == [expected for _, *expected in BROKEN]
     assert all(row["broken_rules"].startswith("row_is_whole, id_is_readable, ") for row in unread)
@@ -140,7 +140,7 @@ def test_every_rule_is_broken_in_these_tests() -> None:
 def test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reasons(engine: Engine) -> None:
     table = read_rows(*(change for change, _, _ in BROKEN), unread=("1,2,3",))
     checked = check(engine, table)
-    rejected = engine.rows(select_rejected(engine.from_arrow(table), checked))
+    rejected = engine.rows(select_rejected(engine.from_arrow(table), checked, CENSUS))
     valid = engine.rows(clean(engine, table))
     assert len(rejected) + len(valid) == len(table)
     by_row = {row["file_row"]: row for row in rejected}
@@ -151,7 +151,7 @@ def test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reaso
 
 
 def test_all_rows_of_a_repeated_id_are_rejected(engine: Engine) -> None:
-    rows = engine.rows(check(engine, read_rows({}, {"ID_BCN": "1"}, {"ID_BCN": " 1"}, {})))
+    rows = judge(engine, read_rows({}, {"ID_BCN": "1"}, {"ID_BCN": " 1"}, {}))
     assert [row["broken_rules"] for row in rows] == ["id_is_unique"] * 3 + [""]
 
 
@@ -159,7 +159,7 @@ def outcomes(engine: Engine, *changes: dict[str, str | None], share: float) -> d
     table = read_rows(*changes)
     parameters = CensusParameters(vintage=2016, rejected_share=share)
     frame, checked = engine.from_arrow(table), check(engine, table)
-    return count_rejected(frame, checked, select_rejected(frame, checked), parameters)
+    return count_rejected(frame, checked, select_rejected(frame, checked, CENSUS), parameters)
 
 
 def test_the_rows_are_counted_by_rule(engine: Engine) -> None:
@@ -196,19 +196,19 @@ def test_rows_that_are_unaccounted_for_end_the_run(engine: Engine) -> None:
     checked = check(engine, read_rows({}, {"SN_EIX": "?"}))
     more = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}, {}))
     with pytest.raises(CensusError, match="1 of 3 rows are unaccounted for"):
-        count_rejected(more, checked, select_rejected(more, checked), CENSUS)
+        count_rejected(more, checked, select_rejected(more, checked, CENSUS), CENSUS)
     less = engine.from_arrow(read_rows({}))
     with pytest.raises(CensusError, match="-1 of 1 rows are unaccounted for"):
-        count_rejected(less, checked, select_rejected(less, checked), CENSUS)
+        count_rejected(less, checked, select_rejected(less, checked, CENSUS), CENSUS)
     both = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}))
     with pytest.raises(CensusError, match="1 rows are rejected, and 0 kept"):
-        count_rejected(both, checked, select_rejected(less, checked), CENSUS)
+        count_rejected(both, checked, select_rejected(less, checked, CENSUS), CENSUS)
 
 
 @pytest.mark.skipif(not REAL_ROWS.exists(), reason="the census' real rows are not beside this project")
 def test_real_rows_of_the_census_break_no_rule(engine: Engine) -> None:
     table = CensusFileDataset(filepath=str(REAL_ROWS)).load().read_all()
-    rows = engine.rows(check(engine, table))
+    rows = judge(engine, table)
     assert [(row["broken_rules"], row["warnings"]) for row in rows] == [("", "")] * 5
 
 

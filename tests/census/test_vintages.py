@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from conftest import Engine, check
+from conftest import Engine, check, judge
 from premises.census.sample import draw_census
 from premises.census.schema import VINTAGES
 from premises.pipelines.data_engineering.nodes import split_and_balance
@@ -69,22 +69,23 @@ def drawn(year: int, **changes: list[str | None]) -> pa.Table:
     return pa.table({"file_row": range(2, 2 + ROWS), "unread": [None] * ROWS, **columns}, schema=schema)
 
 
-def judge(engine: Engine, year: int) -> tuple[list[dict], dict[str, str]]:
+def judge_once(engine: Engine, year: int) -> tuple[list[dict], dict[str, str]]:
     """The rows of a vintage and their types, once for each engine."""
     if (engine.name, year) not in judged:
-        checked = check(engine, drawn(year, **CELLS[year]), parameters(year))
-        judged[engine.name, year] = engine.rows(checked), engine.types(checked)
+        census = drawn(year, **CELLS[year])
+        types = engine.types(check(engine, census, parameters(year)))
+        judged[engine.name, year] = judge(engine, census, parameters(year)), types
     return judged[engine.name, year]
 
 
 def read(engine: Engine, year: int, column: str, texts: dict) -> list[object]:
     """What the first cells of a column are read as."""
-    return [row[column] for row in judge(engine, year)[0][: len(texts)]]
+    return [row[column] for row in judge_once(engine, year)[0][: len(texts)]]
 
 
 @pytest.mark.parametrize("year", LATER)
 def test_the_same_premises_come_out_of_each_form(engine: Engine, year: int) -> None:
-    of_2016, of_later = (judge(engine, vintage)[0][CHANGED:] for vintage in (2016, year))
+    of_2016, of_later = (judge_once(engine, vintage)[0][CHANGED:] for vintage in (2016, year))
     assert len(of_later) == ROWS - CHANGED
     assert {row["broken_rules"] + row["warnings"] for row in of_later} <= {"", "date_is_readable"}
     for one, other in zip(of_2016, of_later, strict=True):
@@ -97,7 +98,7 @@ def test_the_same_premises_come_out_of_each_form(engine: Engine, year: int) -> N
 
 @pytest.mark.parametrize("year", LATER)
 def test_every_vintage_has_the_same_columns_and_types(engine: Engine, year: int) -> None:
-    assert judge(engine, year)[1] == judge(engine, 2016)[1]
+    assert judge_once(engine, year)[1] == judge_once(engine, 2016)[1]
 
 
 def test_the_flags_of_2019_say_yes_by_0(engine: Engine) -> None:
@@ -111,7 +112,7 @@ def test_the_flags_of_2022_say_yes_in_words(engine: Engine) -> None:
 def test_flags_the_other_way_round_are_noticed_by_the_name_of_the_axis(engine: Engine) -> None:
     table = drawn(2019)
     flags = ["1" if flag == "0" else "0" for flag in table["SN_Eix"].to_pylist()]
-    rows = engine.rows(check(engine, drawn(2019, SN_Eix=flags), parameters(2019)))
+    rows = judge(engine, drawn(2019, SN_Eix=flags), parameters(2019))
     assert all("axis_has_a_name" in row["warnings"] for row in rows)
 
 

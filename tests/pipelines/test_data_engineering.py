@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import Engine, check, clean, read_rows
+from conftest import Engine, check, clean, judge, read_rows
 from premises.census.schema import SAMPLE_NAME_PREFIX
 from premises.datasets.census_file_dataset import CensusFileDataset
 from premises.errors import CensusError, ContractError
@@ -47,7 +47,7 @@ FEATURES = [
 
 def typed(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
     """What is read of each row, whether the contract rejects it or not."""
-    return engine.rows(check(engine, read_rows(*changes)))
+    return judge(engine, read_rows(*changes))
 
 
 def test_a_premises_is_typed_and_named(engine: Engine) -> None:

@@ -13,10 +13,17 @@ from sklearn.tree import DecisionTreeClassifier
 
 from conftest import PROJECT, Engine
 from premises.draws import DRAWS, MULTIPLIER
-from premises.errors import ModelInputError
+from premises.errors import ContractError, ModelInputError
 from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS
-from premises.pipelines.sklearn_research.nodes import collect_research_rows, predict, search_tree
+from premises.pipelines.sklearn_research.nodes import (
+    collect_research_rows,
+    count_scores,
+    predict,
+    score_premises,
+    search_tree,
+)
 from premises.pipelines.sklearn_research.parameters import SklearnResearchParameters
+from trees import rows_on_boundaries
 
 TOLERANCE = 1e-12
 FEATURES = ["x_metres", "premises_in_street", "is_on_axis"]
@@ -312,6 +319,49 @@ def test_the_order_of_the_columns_changes_no_prediction() -> None:
     pd.testing.assert_frame_equal(
         predict(tree, ROWS[ROWS.columns[::-1]], parameters()), predict(tree, ROWS, parameters())
     )
+
+
+def to_score(engine: Engine, features: pd.DataFrame) -> object:
+    """Rows of features as an engine has them; the places and the status are nobody's."""
+    rows = features.assign(premises_id=[f"{number:06}" for number in range(len(features))], is_active=None)
+    table = pa.Table.from_pandas(rows.assign(district_id=np.float32(1), barri_id=np.float32(2)), preserve_index=False)
+    names = ["premises_id", "is_active", "district_id", "barri_id", *features]
+    types = [pa.string(), pa.bool_(), *[pa.float32()] * (len(names) - 2)]
+    return engine.from_arrow(table.select(names).cast(pa.schema(zip(names, types, strict=True))))
+
+
+def test_scores_on_every_engine_are_those_of_scikit_learn_on_every_boundary_too(engine: Engine) -> None:
+    tree, _ = search_tree(ROWS, with_grid(max_depth=[6], min_samples_leaf=[1], criterion=["gini"]))
+    on_boundaries = rows_on_boundaries(tree)
+    assert len(on_boundaries) > 60
+    features = pd.concat([on_boundaries, ROWS[FEATURES]], ignore_index=True)
+    scores = engine.rows(score_premises(tree, to_score(engine, features), parameters(threshold=0.4)))
+    probability = [row["probability"] for row in scores]
+    assert probability == tree.predict_proba(features)[:, 1].tolist()
+    assert [row["prediction"] for row in scores] == [share > 0.4 for share in probability]
+    assert {(row["district_id"], row["barri_id"], row["is_active"]) for row in scores} == {(1, 2, None)}
+
+
+def test_a_premises_that_misses_what_the_tree_looks_at_is_refused_and_one_that_misses_other_things_is_not(
+    engine: Engine,
+) -> None:
+    tree = DecisionTreeClassifier(max_depth=1).fit(TRAIN[FEATURES], TRAIN["premises_in_street"] > 50)
+    missing = pd.DataFrame({"x_metres": [None, 1.0], "premises_in_street": [1.0, None], "is_on_axis": [0.0, None]})
+    with_x, without = (score_premises(tree, to_score(engine, missing.iloc[rows]), parameters()) for rows in ([0], [1]))
+    assert count_scores(engine.stored(with_x)) == {
+        "premises": 1,
+        "unknown": 1,
+        "predicted_active": 0,
+        "unknown_predicted_active": 0,
+    }
+    with pytest.raises(ContractError, match="predictions: 1 rows break that probability is 0 to 1"):
+        count_scores(engine.stored(without))
+
+
+def test_a_tree_of_one_leaf_scores_every_premises_alike(engine: Engine) -> None:
+    tree = DecisionTreeClassifier(min_samples_leaf=len(TRAIN)).fit(TRAIN[FEATURES], TRAIN["is_active"])
+    scores = engine.rows(score_premises(tree, to_score(engine, TRAIN[FEATURES].head(3)), parameters()))
+    assert [row["probability"] for row in scores] == [TRAIN["is_active"].mean()] * 3
 
 
 def test_the_parameters_of_the_project_are_good() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -271,29 +271,50 @@ def census_rules(vintage: Vintage) -> tuple[Rule, ...]:
     )
 
 
-def name_broken(rules: Iterable[Rule], *, rejects: bool) -> nw.Expr:
-    """Name the rules that a row breaks.
+def flag_broken(rules: Iterable[Rule], *, rejects: bool) -> nw.Expr:
+    """Flag the rules that a row breaks in one integer: texts of all rows would cost more than judging them.
 
     Args:
         rules: The rules; `broken` of each is a column by its name already.
         rejects: Whether the rules that reject are meant, or those that warn.
 
     Returns:
-        Their names in the rules' order, with a comma and a space between; empty where the row breaks none.
+        The sum of 1 for the first of these rules, 2 for the second, 4 for the third, … where the row breaks it.
     """
+    names = [rule.name for rule in rules if rule.rejects == rejects]
+    flags: nw.Expr = reduce(add, (nw.col(name).cast(nw.Int64) * 2**place for place, name in enumerate(names)))
+    return flags
+
+
+def name_flagged(column: str, rules: Iterable[Rule], *, rejects: bool) -> nw.Expr:
+    """Name the rules that are flagged.
+
+    Args:
+        column: What `flag_broken` gives.
+        rules: The rules.
+        rejects: Whether the rules that reject are meant, or those that warn.
+
+    Returns:
+        Their names in the rules' order, with a comma and a space between; empty where none is flagged.
+    """
+    names = [rule.name for rule in rules if rule.rejects == rejects]
+    bits = [nw.col(column) // 2**place - 2 * (nw.col(column) // 2 ** (place + 1)) for place in range(len(names))]
     named = [
-        nw.when(nw.col(rule.name)).then(nw.lit(f"{rule.name}, ")).otherwise(nw.lit(""))
-        for rule in rules
-        if rule.rejects == rejects
+        nw.when(bit == 1).then(nw.lit(f"{name}, ")).otherwise(nw.lit("")) for name, bit in zip(names, bits, strict=True)
     ]
-    return nw.concat_str(named).str.strip_chars(", ")
+    return nw.concat_str(named).str.strip_chars(", ").cast(nw.String)
+
+
+def list_flagged(flags: int, rules: Iterable[Rule], *, rejects: bool) -> list[str]:
+    """Give the names of the rules that one row's flags stand for; the arguments are those of `name_flagged`."""
+    return [name for place, name in enumerate(r.name for r in rules if r.rejects == rejects) if flags >> place & 1]
 
 
 def count_outcomes(outcomes: Iterable[dict[str, Any]], rules: Sequence[Rule]) -> dict[str, Any]:
     """Count rows by the rules that they break.
 
     Args:
-        outcomes: `broken_rules`, `warnings`, and the `rows` that have just these.
+        outcomes: `broken_rules`, `warnings`, and the `rows` that have just these flags.
         rules: The rules.
 
     Returns:
@@ -302,9 +323,10 @@ def count_outcomes(outcomes: Iterable[dict[str, Any]], rules: Sequence[Rule]) ->
     """
     rows, broken = Counter[bool](), Counter[str]()
     for outcome in outcomes:
-        rows[bool(outcome["broken_rules"])] += outcome["rows"]
-        for name in f"{outcome['broken_rules']}, {outcome['warnings']}".split(", "):
-            broken[name] += outcome["rows"]
+        rows[outcome["broken_rules"] > 0] += outcome["rows"]
+        for rejects in (True, False):
+            for name in list_flagged(outcome["broken_rules" if rejects else "warnings"], rules, rejects=rejects):
+                broken[name] += outcome["rows"]
     return {
         "valid": rows[False],
         "rejected": rows[True],

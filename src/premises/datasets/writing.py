@@ -21,8 +21,35 @@ SECONDS_BETWEEN_PROGRESS = 10
 
 
 @contextmanager
+def placing(filepath: str) -> Iterator[str]:
+    """Give a place beside another; what is there at the end is renamed into it, and removed if something fails before.
+
+    Args:
+        filepath: The place of a file or a folder: a path or a URL that fsspec knows.
+
+    Yields:
+        The place beside it, in the form of `filepath`.
+    """
+    fs, path = url_to_fs(filepath)
+    folder, _, name = path.rpartition("/")
+    fs.makedirs(folder, exist_ok=True)
+    left_over = fs.glob(f"{folder}/.{name}.*")  # by runs that were killed
+    beside = f".{name}.{secrets.token_hex(4)}"
+    written = f"{folder}/{beside}"
+    try:
+        yield f"{filepath.removesuffix(name)}{beside}"
+        if fs.isdir(path):  # no file system renames a folder over another
+            fs.rm(path, recursive=True)
+        fs.mv(written, path, recursive=fs.isdir(written))
+    finally:
+        for place in (*left_over, written):
+            if fs.exists(place):
+                fs.rm(place, recursive=True)
+
+
+@contextmanager
 def replacing(filepath: str, mode: str) -> Iterator[Any]:
-    """Open a file beside a place; it is renamed into it at the end, and removed if something fails before.
+    """Open a file beside a place, as `placing` does.
 
     Args:
         filepath: The place: a path or a URL that fsspec knows.
@@ -31,19 +58,10 @@ def replacing(filepath: str, mode: str) -> Iterator[Any]:
     Yields:
         The open file.
     """
-    fs, path = url_to_fs(filepath)
-    folder, _, name = path.rpartition("/")
-    fs.makedirs(folder, exist_ok=True)
-    left_over = fs.glob(f"{folder}/.{name}.*")  # by runs that were killed
-    written = f"{folder}/.{name}.{secrets.token_hex(4)}"
-    try:
-        with fs.open(written, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+    with placing(filepath) as written:
+        fs, path = url_to_fs(written)
+        with fs.open(path, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
             yield file
-        fs.mv(written, path)
-    finally:
-        for file_path in (*left_over, written):
-            if fs.exists(file_path):
-                fs.rm(file_path)
 
 
 def with_progress(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -23,7 +23,8 @@ from premises.census.contract import (
     check_no_broken,
     count_broken,
     count_outcomes,
-    name_broken,
+    flag_broken,
+    name_flagged,
 )
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SAMPLE_NAME_PREFIX, UNKNOWN, VINTAGES, Vintage
@@ -129,7 +130,30 @@ def find_repeated_ids(census: IntoFrameT, parameters: CensusParameters) -> IntoF
     )
 
 
-def check_premises(census: IntoFrameT, repeated_ids: IntoFrameT, parameters: CensusParameters) -> IntoFrameT:
+def list_barris() -> RecordBatchReader:
+    """List the city's barris by their official names.
+
+    Returns:
+        `barri_id`, `official_barri`, `barri_district_id` and `official_district`.
+    """
+    import pyarrow as pa
+
+    published = published_2016()
+    districts = {district.id: district.name for district in published.districts}
+    barris = pa.table(
+        {
+            "barri_id": [barri.id for barri in published.barris],
+            "official_barri": [barri.name for barri in published.barris],
+            "barri_district_id": [barri.district_id for barri in published.barris],
+            "official_district": [districts[barri.district_id] for barri in published.barris],
+        }
+    )
+    return barris.to_reader()
+
+
+def check_premises(
+    census: IntoFrameT, repeated_ids: IntoFrameT, barris: IntoFrameT, parameters: CensusParameters
+) -> IntoFrameT:
     """Type, trim and name the census, and say which rules of the contract each row breaks.
 
     Blank cells become null, and so does what can't be read as the type of its column. Runs of spaces become one. The
@@ -139,38 +163,45 @@ def check_premises(census: IntoFrameT, repeated_ids: IntoFrameT, parameters: Cen
     Args:
         census: The census: `file_row`, `unread`, and the columns of the vintage as published, as text.
         repeated_ids: `premises_id` and `rows_of_id` of the ids that come more than once.
+        barris: What `list_barris` gives.
         parameters: `vintage`.
 
     Returns:
-        `file_row`, `broken_rules` and `warnings` (the names of rules with a comma and a space between, empty where a
-        row breaks none), and the columns of `premises`. `x_mm`, `y_mm` are ETRS89 / UTM 31N in millimetres; `latitude`,
-        `longitude` are degrees; `is_active` is null where the status is unknown.
+        `file_row`, `broken_rules` and `warnings` (flags, as `flag_broken` gives them: 0 where a row breaks none), and
+        the columns of `premises`. `x_mm`, `y_mm` are ETRS89 / UTM 31N in millimetres; `latitude`, `longitude` are
+        degrees; `is_active` is null where the status is unknown.
     """
     vintage = VINTAGES[parameters.vintage]
     rules = census_rules(vintage)
     return (
-        _type_census(nw.from_native(census), vintage)
+        _type_census(nw.from_native(census), nw.from_native(barris), vintage)
         .join(nw.from_native(repeated_ids), on="premises_id", how="left")
         .with_columns(**{rule.name: rule.broken for rule in rules})
-        .with_columns(broken_rules=name_broken(rules, rejects=True), warnings=name_broken(rules, rejects=False))
+        .with_columns(broken_rules=flag_broken(rules, rejects=True), warnings=flag_broken(rules, rejects=False))
         .select("file_row", "broken_rules", "warnings", *TABLES["premises"])
         .to_native()
     )
 
 
-def select_rejected(census: IntoFrameT, checked_premises: IntoFrameT) -> IntoFrameT:
+def select_rejected(census: IntoFrameT, checked_premises: IntoFrameT, parameters: CensusParameters) -> IntoFrameT:
     """Take the rows that break a rule which rejects, as they stand in the file.
 
     Args:
         census: The census.
         checked_premises: What `check_premises` gives.
+        parameters: `vintage`.
 
     Returns:
-        `broken_rules`, `file_row` (the row of the file; its header is 1), `unread` (the text of a row with another
-        number of fields than the header) and the columns of the vintage.
+        `broken_rules` (their names, with a comma and a space between), `file_row` (the row of the file; its header is
+        1), `unread` (the text of a row with another number of fields than the header) and the columns of the vintage.
     """
     raw = nw.from_native(census)
-    broken = nw.from_native(checked_premises).filter(nw.col("broken_rules") != "").select("file_row", "broken_rules")
+    rules = census_rules(VINTAGES[parameters.vintage])
+    broken = (
+        nw.from_native(checked_premises)
+        .filter(nw.col("broken_rules") > 0)
+        .select("file_row", broken_rules=name_flagged("broken_rules", rules, rejects=True))
+    )
     columns = raw.collect_schema().names()
     return raw.join(broken, on="file_row", how="inner").select("broken_rules", *columns).to_native()
 
@@ -242,7 +273,7 @@ def select_premises(
         group, activity and name give the label away: they are for people, never features.
     """
     frame = nw.from_native(checked_premises)
-    return frame.filter(nw.col("broken_rules") == "").select(*TABLES["premises"]).to_native()
+    return frame.filter(nw.col("broken_rules") == 0).select(*TABLES["premises"]).to_native()
 
 
 def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringParameters) -> IntoFrameT:
@@ -404,12 +435,8 @@ def _read_id(vintage: Vintage) -> nw.Expr:
     return nw.when(text.str.contains(vintage.id_pattern)).then(text)
 
 
-def _type_census(census: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[Any]:
+def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[Any]:
     """Add to the columns of a census those of `premises`, typed, and the texts of two that may be left empty."""
-    published = published_2016()
-    barris = {barri.id: barri.name for barri in published.barris}
-    barri_districts = {barri.id: barri.district_id for barri in published.barris}
-    districts = {district.id: district.name for district in published.districts}
     # A literal null would be of NumPy's types in pandas.
     nothing = nw.when(nw.col("file_row") < 0).then(nw.col("unread"))
 
@@ -442,18 +469,18 @@ def _type_census(census: nw.LazyFrame[Any], vintage: Vintage) -> nw.LazyFrame[An
         **{name: nw.col(name).cast(nw.Float64) for name in _read_by(DECIMAL)},
         # A reader that took the column for numbers has written 5 as 5.0.
         **{name: nw.col(name).str.replace_all(r"\.0*$", "").cast(nw.Int64) for name in _read_by(WHOLE_DECIMAL)},
-        surveyed_on=nw.col("surveyed_on").str.to_date("%Y-%m-%d"),
-        status=nw.col("status").replace_strict(vintage.statuses, default=None, return_dtype=nw.String),
+        surveyed_on=nw.col("surveyed_on").str.to_datetime("%Y-%m-%d").cast(nw.Date),
+        status=_read_status(vintage),
     )
     section = nw.col("census_section") + (nw.col("district_id") * 1000 if vintage.section_in_district else 0)
-    return typed.with_columns(
+    named = typed.join(barris, on="barri_id", how="left")
+    return named.with_columns(
         # Some sectors say more behind it. (A literal text would be of NumPy's types in pandas.)
         status=nw.when((nw.col("status") == INACTIVE) & (nw.col("sector").str.starts_with(UNKNOWN)))
         .then(nw.col("sector").str.slice(0, len(UNKNOWN)))
         .otherwise(nw.col("status")),
-        barri=_official("barri_id", barris, otherwise="barri"),
-        barri_district_id=nw.col("barri_id").replace_strict(barri_districts, default=None, return_dtype=nw.Int64),
-        district=_official("district_id", districts, otherwise="district"),
+        barri=nw.coalesce("official_barri", "barri"),
+        district=nw.coalesce("official_district", "district"),
         section_number=nw.col("census_section"),
         census_section=section,
         x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
@@ -471,10 +498,14 @@ def _either(column: str, *, true: Sequence[str], false: Sequence[str]) -> nw.Exp
     return nw.when(nw.col(column).is_in([*true, *false])).then(reduce(or_, (nw.col(column) == text for text in true)))
 
 
-def _official(code: str, names: dict[int, str], *, otherwise: str) -> nw.Expr:
-    """Give the official name of a code, or what another column says where the code has none."""
-    official = nw.col(code).replace_strict(names, default=None, return_dtype=nw.String)
-    return nw.coalesce(official, nw.col(otherwise))
+def _read_status(vintage: Vintage) -> nw.Expr:
+    """Give the words of 2016 for the status; null where it is none."""
+    status = nw.col("status")
+    known = nw.when(status.is_in(list(vintage.statuses))).then(status)
+    for text, of_2016 in vintage.statuses.items():
+        if text != of_2016:
+            known = known.str.replace_all(text, of_2016, literal=True)
+    return known
 
 
 def _count(condition: nw.Expr) -> nw.Expr:

@@ -8,6 +8,7 @@ from .nodes import (
     count_rejected,
     count_rows,
     find_repeated_ids,
+    list_barris,
     read_census,
     select_premises,
     select_rejected,
@@ -23,8 +24,11 @@ def create_pipeline() -> Pipeline:
         [
             Node(read_census, ["census_file", census], "census", name="read_census"),
             Node(find_repeated_ids, ["census", census], "repeated_ids", name="find_repeated_ids"),
-            Node(check_premises, ["census", "repeated_ids", census], "checked_premises", name="check_premises"),
-            Node(select_rejected, ["census", "checked_premises"], "rejected_premises", name="select_rejected"),
+            Node(list_barris, None, "barris", name="list_barris"),
+            Node(
+                check_premises, ["census", "repeated_ids", "barris", census], "checked_premises", name="check_premises"
+            ),
+            Node(select_rejected, ["census", "checked_premises", census], "rejected_premises", name="select_rejected"),
             Node(
                 count_rejected,
                 ["census", "checked_premises", "rejected_premises", census],

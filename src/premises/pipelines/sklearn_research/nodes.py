@@ -10,8 +10,9 @@ import warnings
 from typing import Any
 
 import narwhals.stable.v2 as nw
-from narwhals.stable.v2.typing import IntoFrame
+from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
+from premises.census.contract import check_no_broken, count_broken
 from premises.draws import add_draws
 from premises.errors import ModelInputError
 from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS, TEST, TRAIN
@@ -135,3 +136,84 @@ def predict(
     probability = research_tree.predict_proba(research_rows[research_tree.feature_names_in_])[:, 1]
     predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
     return predictions[list(PREDICTION_COLUMNS)]
+
+
+def score_premises(
+    research_tree: DecisionTreeClassifier, premises_features: IntoFrameT, parameters: SklearnResearchParameters
+) -> IntoFrameT:
+    """Score every premises with the research tree, on the engine that holds them.
+
+    Args:
+        research_tree: The fitted tree.
+        premises_features: `premises_id`, `is_active` and the features (float32).
+        parameters: `threshold`.
+
+    Returns:
+        `premises_id`, `district_id`, `barri_id`, `is_active` (null where unknown), `probability` of being active, bit
+        for bit what scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses is missing.
+    """
+    tree = research_tree.tree_
+    names = [str(name) for name in research_tree.feature_names_in_]
+    used = {names[feature] for feature in tree.feature if feature >= 0}
+    probability = _follow_tree(tree, names)
+    if used:
+        probability = nw.when(~nw.any_horizontal(*(nw.col(name).is_null() for name in used), ignore_nulls=False)).then(
+            probability
+        )
+    return (
+        nw.from_native(premises_features)
+        .with_columns(probability=probability.cast(nw.Float64))
+        .select(
+            "premises_id",
+            nw.col("district_id").cast(nw.Int64),
+            nw.col("barri_id").cast(nw.Int64),
+            "is_active",
+            "probability",
+            prediction=nw.col("probability") > parameters.threshold,
+        )
+        .to_native()
+    )
+
+
+def count_scores(premises_scores: IntoFrame) -> dict[str, int]:
+    """Count the scored premises, and refuse scores that are none.
+
+    Args:
+        premises_scores: What `score_premises` gives.
+
+    Returns:
+        `premises`, and of them `unknown` (of unknown status), `predicted_active`, and `unknown_predicted_active`.
+
+    Raises:
+        ContractError: If a premises misses a feature that the tree uses, so that it has no probability.
+    """
+    is_unknown, prediction = nw.col("is_active").is_null(), nw.col("prediction")
+    counted = nw.from_native(premises_scores).select(
+        premises=nw.len(),
+        unknown=is_unknown.cast(nw.Int64).sum(),
+        predicted_active=prediction.cast(nw.Int64).sum(),
+        unknown_predicted_active=(is_unknown & prediction).cast(nw.Int64).sum(),
+        **count_broken("predictions"),
+    )
+    (row,) = counted.lazy().collect().rows(named=True)
+    counts = {name: int(count or 0) for name, count in row.items()}
+    check_no_broken(counts)
+    return counts
+
+
+def _follow_tree(tree: Any, names: list[str], node: int = 0) -> nw.Expr:
+    """Give what a node of scikit-learn's `tree_` says: a probability, or the choice between its children.
+
+    scikit-learn compares a float32 with a float64. The largest float32 that is not above the threshold decides alike,
+    in whichever of the two types an engine compares.
+    """
+    import numpy as np
+
+    left, right = int(tree.children_left[node]), int(tree.children_right[node])
+    if left < 0:
+        return nw.lit(float(tree.value[node, 0, 1]))
+    threshold = np.float32(tree.threshold[node])
+    if threshold > tree.threshold[node]:
+        threshold = np.nextafter(threshold, np.float32(-np.inf))
+    below, above = (_follow_tree(tree, names, child) for child in (left, right))
+    return nw.when(nw.col(names[tree.feature[node]]) <= float(threshold)).then(below).otherwise(above)

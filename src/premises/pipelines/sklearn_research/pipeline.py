@@ -14,7 +14,7 @@ from premises.evaluation.plots import (
 from premises.evaluation.predictions import evaluate_predictions
 from premises.evaluation.report import render_research_report
 
-from .nodes import collect_research_rows, predict, search_tree
+from .nodes import collect_research_rows, count_scores, predict, score_premises, search_tree
 
 PICTURES = (
     "research_roc_curve",
@@ -68,5 +68,20 @@ def create_pipeline() -> Pipeline:
                 "research_report",
                 name="render_research_report",
             ),
+        ]
+    )
+
+
+def create_scoring_pipeline() -> Pipeline:
+    """Make the pipeline that scores every premises with the last `research_tree`, on whatever engine holds them."""
+    return Pipeline(
+        [
+            Node(
+                score_premises,
+                ["research_tree", "premises_features", "params:sklearn_research"],
+                "premises_scores",
+                name="score_premises_with_research_tree",
+            ),
+            Node(count_scores, "premises_scores", "score_counts", name="count_scores"),
         ]
     )

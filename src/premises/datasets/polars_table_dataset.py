@@ -1,0 +1,30 @@
+"""A table on Polars that is computed as it is written, and replaced as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kedro.io.core import get_filepath_str
+from kedro_datasets.polars import LazyPolarsDataset
+
+from premises.datasets.writing import placing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class PolarsTableDataset(LazyPolarsDataset):  # type: ignore[misc]
+    """Kedro's dataset collects a lazy frame before it writes; here Polars streams it into the file, part by part.
+
+    The file is written beside its place and renamed into it: a computation that fails leaves the table before it.
+    """
+
+    def save(self, data: pl.LazyFrame) -> None:
+        """Compute a table, and write it in place of the one before.
+
+        Args:
+            data: The table, lazy.
+        """
+        with placing(get_filepath_str(self._get_save_path(), self._protocol)) as written:
+            data.sink_parquet(written, **self._save_args)
+        self._invalidate_cache()
