@@ -12,7 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
-from premises.census.contract import FEATURES, SUMMARISED_BY
+from premises.census.contract import CODES_SUMMARISED_BY, SUMMARISED_BY
 from premises.draws import add_draws
 from premises.errors import DriftError, ParityError
 from premises.evaluation.drift import measure_drift, profile_features
@@ -26,7 +26,6 @@ from .parameters import SparkProductionParameters, Tolerance
 logger = logging.getLogger(__name__)
 
 VERIFICATION_ROWS = 50
-CODES_SUMMARISED_BY = tuple(name for name in SUMMARISED_BY if name in FEATURES)
 LIBRARIES = ("kedro", "narwhals", "scikit-learn", "skops")
 
 
