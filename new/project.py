@@ -46,6 +46,9 @@ LEFT_OUT = re.compile(
 )
 VERBATIM = (".gitkeep", "requirements.lock", ".gitignore", ".telemetry", "run")
 
+BROWSER = "chromium"
+"""What only the template's own tests open, if they need it."""
+
 EXAMPLE_ROWS = 3_000
 PLANS = ("month by month", "one year", "two years")
 
@@ -224,13 +227,19 @@ def _take_definitions(path: str, words: Words) -> dict[str, str]:
 
 
 def _take_targets() -> dict[str, str]:
-    """Give the targets of the template's Makefile, with the comments above them."""
-    blocks = (TEMPLATE / "Makefile").read_text(encoding="utf-8").split("\n\n")
-    targets = {}
+    """Give the targets of the Makefile with their comments, each with what it alone needs; and its `variables`."""
+    blocks = (TEMPLATE / "Makefile").read_text(encoding="utf-8").strip("\n").split("\n\n")
+    targets, needs = {}, {}
     for block in blocks:
-        if head := re.search(r"^([^\s#:=]+|\$\(UV\)):(?!=)", block, re.MULTILINE):
-            targets[head[1]] = block.strip("\n")
-    return targets
+        if head := re.search(r"^([^\s#:=]+|\$\(UV\)):(?!=)([^#\n]*)", block, re.MULTILINE):
+            targets[head[1]], needs[head[1]] = block, head[2].split()
+    own = set(re.findall(r"makefile\[\"(.+?)\"\]", (OWN_FILES / "Makefile.jinja").read_text(encoding="utf-8")))
+    taken = {}
+    for name, block in targets.items():
+        needed = [targets[one] for one in needs[name] if one in targets and one not in own | {BROWSER}]
+        taken[name] = "\n\n".join([block.replace(f" {BROWSER}", ""), *needed])
+    (variables,) = (block for block in blocks if block.startswith("BIN :="))
+    return taken | {"variables": re.sub(r"^(?:CENSUS|BIN4) :=.*\n", "", variables, flags=re.MULTILINE)}
 
 
 def _format(staged: Path) -> None:

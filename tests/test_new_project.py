@@ -186,6 +186,7 @@ def test_columns_may_have_the_templates_own_names_and_may_all_be_numbers(tmp_pat
             "active": f"{draw.random():.3e}",
             "model": number % 7,
             "class": draw.randint(-9, 9),
+            **{f"n{place}": place * number for place in range(30)},  # more columns than have rules of their own
             "is_active": int(draw.random() < 0.3),
         }
         for number in range(1_000)
@@ -195,7 +196,9 @@ def test_columns_may_have_the_templates_own_names_and_may_all_be_numbers(tmp_pat
     run_in(made, "kedro", "run")
     features = read(made / "data", "04_feature/row_features.parquet")
     assert features.column_names == [
-        *("premises_id", "is_active", "district", "active", "model_value", "class_value", "district_band"),
+        *("premises_id", "is_active", "district", "active", "model_value", "class_value"),
+        *(f"n{place}" for place in range(30)),
+        "district_band",
     ]
     assert features["active"].to_pylist() == pd.Series([float(row["active"]) for row in rows], dtype="float32").tolist()
     assert len(set(features["district_band"].to_pylist())) in {5, 6, 7}
