@@ -296,15 +296,9 @@ def test_what_fails_on_the_way_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_on_the_command_line_an_error_is_one_sentence(tmp_path: Path) -> None:
+    binaries = f"BIN={Path(sys.executable).parent}"
     done = subprocess.run(
-        [
-            "make",
-            "--no-print-directory",
-            "--assume-old=.venv/installed",
-            "new",
-            "NAME=loans",
-            f"DATA={tmp_path}/a b.csv",
-        ],
+        ["make", "--assume-old=.venv/installed", binaries, "new", "NAME=loans", f"DATA={tmp_path}/a b.csv"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
