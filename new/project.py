@@ -40,7 +40,7 @@ COPIED = (
     "src/premises/**/*",
 )
 LEFT_OUT = re.compile(
-    r"^conf/local/.*yml$|^conf/base/parameters_|__pycache__|\.pyc$|^src/premises/census/(?!text\.py$)|sample_census"
+    r"^conf/local/.*yml$|credentials|/\.databricks/|^conf/base/parameters_|__pycache__|\.pyc$|^src/premises/census/(?!text\.py$)|sample_census"
     r"|drawn_census|^src/premises/pipelines/data_engineering/|^src/premises/evaluation/words\.py$"
     r"|^src/premises/__init__\.py$"
 )

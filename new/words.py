@@ -61,7 +61,7 @@ CUTS = [
     (CATALOG, r"table_by_district", "table"),
     (
         r"pyproject\.toml$",
-        r'^ +"premises\.pipelines\.sample_census",\n|"census/\*\.json", |^"benchmarks/.*\n|^"new/.*\n',
+        r'^ +"premises\.pipelines\.sample_census",\n|"census/\*\.json", |^"benchmarks/.*\n',
         "",
     ),
     (r"pyproject\.toml$", r"^description = .*", 'description = "⟨title⟩: from research to production."'),

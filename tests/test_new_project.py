@@ -17,7 +17,7 @@ import pytest
 from kedro.io import DatasetError
 
 from conftest import PROJECT, fresh_environment
-from new.project import ProjectError, _describe, _write_project, make_project
+from new.project import LEFT_OUT, ProjectError, _describe, _write_project, make_project
 from new.table import TableError, name_columns, read_table
 from new.words import CENSUS_WORDS
 from premises.spark.h2o import is_installed
@@ -175,6 +175,13 @@ def test_no_rule_of_words_is_out_of_date(tmp_path: Path) -> None:
     words, values = _describe("loans", read_table(file, "Loan ID", "Default", ""), file, drawn=False)
     _write_project(tmp_path / "loans", words, values, file)
     assert words.unused == []
+
+
+@pytest.mark.parametrize(
+    "path", ["conf/local/globals.yml", "conf/prod/credentials.yml", "deploy/databricks/.databricks/bundle/prod/x.json"]
+)
+def test_what_is_personal_stays_in_the_template(path: str) -> None:
+    assert LEFT_OUT.search(path)
 
 
 def test_columns_may_have_the_templates_own_names_and_may_all_be_numbers(tmp_path: Path) -> None:
