@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from premises.datasets.writing import replacing, with_progress
+from premises.datasets.writing import fetched_ahead, replacing, with_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
         from pyarrow import parquet
 
         with replacing(self._filepath, "wb") as file, parquet.ParquetWriter(file, data.schema) as writer:
-            for batch in with_progress(data):
+            for batch in fetched_ahead(with_progress(data)):
                 writer.write_batch(batch)
         self._table.release()
 
