@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 CONF = PROJECT / "conf"
 SOURCE = PROJECT / "src"
-RUN = "make run"
+RUN = "run `make run`"
 BENCHMARKS = ("bins", "engines")
 """Files of figures in `docs/benchmarks`, which the scripts of `benchmarks` write."""
 
@@ -102,21 +102,21 @@ class Unmeasured(ChainableUndefined):
 
     def __str__(self) -> str:
         """Say how to get it."""
-        return f"*not measured here: run* `{self._undefined_hint}`"
+        return f"*not measured here:* {self._undefined_hint}"
 
 
 class Results:
     """JSON files by name: those of a run by their dataset's name, or those of the benchmarks."""
 
-    def __init__(self, paths: dict[str, str], command: str) -> None:
-        """Take where the files are, by name, and what makes them."""
+    def __init__(self, paths: dict[str, str], how: str) -> None:
+        """Take where the files are, by name, and how to get them."""
         self._paths = paths
-        self._command = command
+        self._how = how
 
     def __getitem__(self, name: str) -> Any:
         """Load one file."""
         content = read_if_there(self._paths[name])
-        return Unmeasured(hint=self._command) if content is None else json.loads(content)
+        return Unmeasured(hint=self._how) if content is None else json.loads(content)
 
 
 def fill(markdown: str, figures: dict[str, Any]) -> str:
@@ -196,7 +196,9 @@ def _figures(uri: str, config: MkDocsConfig, files: Files) -> dict[str, Any]:
 
     return {
         **{env: Results({name: one["filepath"] for name, one in catalogs[env].items()}, RUN) for env in catalogs},
-        "benchmarks": Results({name: f"docs/benchmarks/{name}.json" for name in BENCHMARKS}, "a script of benchmarks"),
+        "benchmarks": Results(
+            {name: f"docs/benchmarks/{name}.json" for name in BENCHMARKS}, "see `benchmarks/README.md`"
+        ),
         "table": table,
         "picture": picture,
         "report": report,
@@ -418,7 +420,8 @@ def write_notebook(path: Path) -> dict[str, str | bytes]:
     exporter: Any = MarkdownExporter
     body, resources = exporter().from_filename(str(path), resources={"output_files_dir": files})
     pictures = {f"notebooks/{name}": content for name, content in resources["outputs"].items()}
-    return {_notebook_page(path): body, **pictures}
+    of_the_theme = body.replace('<table border="1" class="dataframe">', "<table>")  # a table of pandas
+    return {_notebook_page(path): of_the_theme, **pictures}
 
 
 def _notebook_page(path: Path) -> str:

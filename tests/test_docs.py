@@ -270,10 +270,10 @@ def test_figures_are_those_of_the_files(site: Path, run_storage: Path, prod_stor
 
 def test_a_figure_that_a_file_does_not_have_ends_the_build(tmp_path: Path, hooks) -> None:
     file = tmp_path / "metrics.json"
-    results = hooks.Results({"metrics": str(file)}, "make run")
+    results = hooks.Results({"metrics": str(file)}, "run `make run`")
     figures = {"base": results, "table": hooks.table}
     page = '{{ base.metrics.test.auc | shown(".2f") }} {{ table(base.metrics, {"split": "{name}", " AUC": "{auc}"}) }}'
-    assert hooks.fill(page, figures).count("*not measured here: run* `make run`") == 2
+    assert hooks.fill(page, figures).count("*not measured here:* run `make run`") == 2
     file.write_text('{"test": {"auc": 0.715}}')
     assert hooks.fill(page, figures) == "0.71 | split | AUC |\n| --- | ---: |\n| test | 0.715 |"
     for wrong in ("{{ base.metrics.test.acu }}", "{{ base.metrics.tset.auc }}", "{{ bsae.metrics }}"):
