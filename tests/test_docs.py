@@ -268,6 +268,14 @@ def test_figures_are_those_of_the_files(site: Path, run_storage: Path, prod_stor
     assert not [path for path, html in read_site(site).items() if NOT_MEASURED in html.text]
 
 
+def test_figures_of_a_benchmark_are_those_of_its_file(fresh_site: Path) -> None:
+    page = Html(fresh_site / "parity.html")
+    bins = json.loads((PROJECT / "docs/benchmarks/bins.json").read_text())
+    assert f"on {bins['training_rows']:,} training rows" in page.text
+    for one in bins["trees"]:
+        assert f"{one['tree']} {one['agreement']:.2%} {one['mean_dp']:.4f} {one['auc_difference']:+.4f}" in page.text
+
+
 def test_a_figure_that_a_file_does_not_have_ends_the_build(tmp_path: Path, hooks) -> None:
     file = tmp_path / "metrics.json"
     results = hooks.Results({"metrics": str(file)}, "run `make run`")
