@@ -1,7 +1,7 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz package clean
+.PHONY: help run test test-spark4 lint lock sample census viz docs package clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -49,6 +49,10 @@ census: .venv/installed  ## download the published census
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1
 
+docs: .venv/installed  ## build the documentation site, with the figures of the last run
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The documentation is in site/index.html."
+
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
 	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
@@ -60,7 +64,7 @@ lock: $(UV)  ## pin all dependencies anew, with hashes
 	  --upgrade - --output-file requirements-spark4.lock
 
 clean:  ## remove .venv, caches and builds; data stays
-	@rm -rf .venv .venv-spark4 .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
+	@rm -rf .venv .venv-spark4 .uv build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
 	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml $(UV)
