@@ -13,7 +13,8 @@
 # notebooks ask whether a premises is active, told from the place alone. This one looks at the data: what a row is, how
 # uneven the classes are, which columns give the label away, and where in the city the premises are.
 #
-# The notebooks use what `make run` has left in `data/`, by the names in the project's catalog. They write nothing there.
+# The notebooks use what `make run` has left in `data/`, by the names in the project's catalog. They write nothing
+# there.
 
 # %%
 # %load_ext kedro.ipython
@@ -37,9 +38,9 @@ row_counts = catalog.load("row_counts")
 Markdown(f"**{describe_rows(row_counts)} {describe_origin(row_counts)}**")
 
 # %% [markdown]
-# Where that says *a sample*, the rows were drawn so that their counts are those which the Council has published. All that
-# comes below is then about the sample, and none of it is a finding about Barcelona. `make census` downloads the census
-# itself; after `make run` and `make notebooks` these pages show that.
+# Where that says *a sample*, the rows were drawn so that their counts are those which the Council has published. All
+# that comes below is then about the sample, and none of it is a finding about Barcelona. `make census` downloads the
+# census itself; after `make run` and `make notebooks` these pages show that.
 #
 # ## What a row is
 
@@ -71,8 +72,8 @@ ratio = counts["active"] / counts["not active"]
 always_right = counts["active"] / (counts["active"] + counts["not active"])
 Markdown(
     f"**{ratio:.1f} premises are active for each one that is not.** Who always says *active* is right in "
-    f"{always_right:.1%} of cases and has found nothing, so accuracy says little here. The pages that follow look at the "
-    "ROC curve, and at how many of the premises that are not active are found."
+    f"{always_right:.1%} of cases and has found nothing, so accuracy says little here. The pages that follow look at "
+    "the ROC curve, and at how many of the premises that are not active are found."
 )
 
 # %% [markdown]
@@ -100,8 +101,8 @@ pd.crosstab(known["sector"], known["is_active"].map({True: "active", False: "not
 # The sector is the label in other words. A model that sees it learns nothing about places, and scores nearly everything
 # right until it meets a premises whose use nobody has written down, which is the very one that it is asked about.
 #
-# To find such columns, a small tree is trained on each column alone, and tested on rows that it has not seen. The columns
-# of the census that tell of the use stand at the top; below them come the features that the models are given.
+# To find such columns, a small tree is trained on each column alone, and tested on rows that it has not seen. The
+# columns of the census that tell of the use stand at the top; below them come the features that the models are given.
 
 # %%
 features = catalog.load("premises_features")
@@ -113,14 +114,23 @@ aucs = pd.Series(told | placed).sort_values()
 figure = Figure(figsize=(7, 5.6), layout="constrained")
 axes = figure.subplots()
 bars = axes.barh(
-    aucs.index.str.replace("_", " "), aucs - 0.5, left=0.5, color=[VERMILION if name in told else BLUE for name in aucs.index]
+    aucs.index.str.replace("_", " "),
+    aucs - 0.5,
+    left=0.5,
+    color=[VERMILION if name in told else BLUE for name in aucs.index],
 )
 axes.bar_label(bars, [f"{auc:.3f}" for auc in aucs], padding=4, size=9)
 axes.axvline(LEAK_AUC, color=GREY, linestyle="--")
-axes.text(LEAK_AUC - 0.005, 0, "the tests refuse a feature beyond this line", ha="right", va="center", color=GREY, size=9)
+axes.text(
+    LEAK_AUC - 0.005, 0, "the tests refuse a feature beyond this line", ha="right", va="center", color=GREY, size=9
+)
 axes.set(title="One column alone", xlabel="AUC (0.5: by chance, 1: knows the label)", xlim=(0.5, 1.05))
 axes.grid(visible=False, axis="y")
-show(figure, "Bar chart: area under the ROC curve of a tree that sees one column. The columns on the use of a premises reach nearly 1; no feature of the place comes near the limit of 0.9.")
+show(
+    figure,
+    "Bar chart: area under the ROC curve of a tree that sees one column. Columns on the use of a premises come near 1; "
+    "features of the place stay far below the limit of 0.9.",
+)
 
 # %% [markdown]
 # Vermilion columns are never features. The blue ones are about the place, and each knows a little.
@@ -135,19 +145,29 @@ shown = {"gridsize": 45, "cmap": "cividis", "linewidths": 0.1}
 dense = maps[0].hexbin(*kilometres.T, bins="log", mincnt=1, **shown)
 empty = maps[1].hexbin(*kilometres.T, C=~known["is_active"], mincnt=20, vmax=0.25, **shown)
 figure.colorbar(dense, ax=maps[0], shrink=0.7, label="premises in a hexagon (log scale)")
-figure.colorbar(empty, ax=maps[1], shrink=0.7, label="share that is not active", extend="max", format=PercentFormatter(1))
+figure.colorbar(
+    empty,
+    ax=maps[1],
+    shrink=0.7,
+    label="share that is not active",
+    extend="max",
+    format=PercentFormatter(1, decimals=0),
+)
 maps[0].set(title=f"{len(known):,} premises of known status", ylabel="km north")
 maps[1].set(title="Those not active; hexagons of 20 and more")
 for axes in maps:
     axes.set(xlabel="km east (ETRS89 / UTM 31N)", aspect="equal")
     axes.grid(visible=False)
-show(figure, "Two maps of Barcelona in hexagons: the number of premises, densest in the old town and along the large streets; and the share of premises that are not active.")
+show(
+    figure,
+    "Two maps of Barcelona in hexagons: the number of premises; and the share of premises that are not active.",
+)
 
 # %% [markdown]
 # ## What the place says
 #
-# Where premises stand close together, fewer of them are empty. The features count a premises' neighbours in several ways:
-# in its census section, its street, its parcel, and its cell of a grid.
+# The features count a premises' neighbours in several ways: in its census section, its street, its parcel, and its cell
+# of a grid. The share that is not active, by tenths of the last of these, and by district:
 
 # %%
 cell = features["premises_in_cell"].astype(float)
@@ -161,16 +181,20 @@ left, right = figure.subplots(1, 2)
 left.bar([f"{np.floor(tenth.left) + 1:.0f} to {tenth.right:.0f}" for tenth in by_cell.index], by_cell, color=BLUE)
 left.set(title="By neighbours, in tenths", xlabel="premises in the cell of the grid", ylabel="share that is not active")
 left.tick_params(axis="x", rotation=45)
-left.yaxis.set_major_formatter(PercentFormatter(1))
+left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 left.grid(visible=False, axis="x")
 right.barh(by_district.index[::-1], by_district[::-1], color=BLUE)
 right.set(title="By district", xlabel="share that is not active")
-right.xaxis.set_major_formatter(PercentFormatter(1))
+right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 right.grid(visible=False, axis="y")
-show(figure, "Two charts: the share of premises that are not active falls from cells with few premises to cells with many, and differs by district.")
+show(
+    figure,
+    "Two charts: the share of premises that are not active, from cells with few premises to cells with many, and in "
+    "each of the ten districts.",
+)
 
 # %% [markdown]
-# So the place says something, and not much: no column alone is a model. The
-# [next notebook](2_scikit_learn.ipynb) lets a tree put them together.
+# So the place says something, and not much: no column alone is a model. The [next notebook](2_scikit_learn.ipynb) lets
+# a tree put them together.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*

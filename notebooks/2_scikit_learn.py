@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 2. The tree in scikit-learn
 #
-# Research: pandas, scikit-learn, one laptop. A decision tree is searched, looked at and measured, step by step, by the same
-# functions that `kedro run` calls, with the same parameters. At the end the two are held against each other.
+# Research: pandas, scikit-learn, one laptop. A decision tree is searched, looked at and measured, step by step, by the
+# same functions that `kedro run` calls, with the same parameters. At the end the two are held against each other.
 
 # %%
 # %load_ext kedro.ipython
@@ -46,8 +46,8 @@ rows.head(3).set_index("premises_id").T
 # %% [markdown]
 # ## The search
 #
-# Every combination of the grid in `parameters_sklearn_research.yml` is tried on the folds of the training split. The test
-# split has no say in it.
+# Every combination of the grid in `parameters_sklearn_research.yml` is tried on the folds of the training split. The
+# test split has no say in it.
 
 # %%
 tree, search = search_tree(rows, parameters)
@@ -65,7 +65,10 @@ for (leaf, of_leaf), (colour, line) in zip(chosen.groupby("min_samples_leaf"), l
 axes.legend(title="premises in a leaf, at least")
 axes.set(title=f"The search, {search[0]['criterion']}", xlabel="levels, at most", ylabel="mean AUC over the folds")
 axes.set_xticks(sorted(chosen["max_depth"].unique()))
-show(figure, "Line chart: mean area under the ROC curve over the folds against the depth of the tree, a line for each smallest leaf.")
+show(
+    figure,
+    "Line chart: mean area under the ROC curve over the folds by depth of the tree; a line for each size of leaf.",
+)
 
 # %% [markdown]
 # ## The tree
@@ -108,9 +111,14 @@ show(
     "Confusion matrix of the test split: counts, and shares of each true class.",
 )
 
-# %% [markdown]
-# Some two thirds of the premises that are not active are found, at the price of many false alarms: in a city where nearly
-# all are active, even a good ranking leaves most alarms wrong. The tree ranks; it does not decide.
+# %%
+test = metrics["test"]
+found, alarms = test["true_inactive"], test["true_inactive"] + test["false_inactive"]
+Markdown(
+    f"**{found / (test['rows'] - test['active']):.0%} of the premises that are not active are found, and "
+    f"{found / alarms:.0%} of the alarms are right.** Where nearly all are active, even a good ranking gives more "
+    "false alarms than right ones. The tree ranks; it does not decide."
+)
 
 # %%
 show(
@@ -119,8 +127,8 @@ show(
 )
 
 # %% [markdown]
-# The tree has learnt from a balanced split, so in the test split its probabilities are too low. They rank premises, and are
-# no shares of the city; what production adds up for a barri is put right by the odds first.
+# The tree has learnt from a balanced split, so in the test split its probabilities are too low. They rank premises, and
+# are no shares of the city; what production adds up for a barri is put right by the odds first.
 
 # %%
 show(
@@ -148,7 +156,7 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# Research ends here, in most projects, and somebody writes the model anew for the cluster. The
-# [next notebook](3_spark_mllib.ipynb) does that, with MLlib.
+# Research ends here, in most projects, and somebody writes the model anew for the cluster. The [next
+# notebook](3_spark_mllib.ipynb) does that, with MLlib.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*
