@@ -145,7 +145,7 @@ axes.set(title="Importance of the features", xlabel="share of the fall in impuri
 axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 axes.legend(reverse=True)
 axes.grid(visible=False, axis="y")
-show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in MLlib's; the two are alike.")
+show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in MLlib's")
 
 # %% [markdown]
 # ## How good it is
@@ -172,11 +172,16 @@ show(
 parity = measure_parity(
     catalog.load("research_predictions"), catalog.load("premises_features"), parameters, mllib=predictions
 )
-shown = ("rows", "differing_rows", "disagreeing_rows", "agreement", "mean_dp", "largest_dp", "auc_difference")
-against = pd.Series(
-    {name.replace("_", " ").replace("dp", "|Δp|").replace("auc", "AUC"): parity["mllib"][name] for name in shown}
-)
-against.map("{:,.6g}".format).to_frame("MLlib against research")
+measures = {
+    "rows": "rows",
+    "differing_rows": "with another probability",
+    "disagreeing_rows": "with another label",
+    "agreement": "share of the same label",
+    "mean_dp": "mean |Δp|",
+    "largest_dp": "largest |Δp|",
+    "auc_difference": "AUC, more or less",
+}
+pd.Series(parity["mllib"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("MLlib against research")
 
 # %% [markdown]
 # ## The research tree, without training

@@ -78,7 +78,7 @@ axes.set(title="Importance of the features", xlabel="share of what the splits ha
 axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 axes.legend(reverse=True)
 axes.grid(visible=False, axis="y")
-show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in H2O's; the two are alike.")
+show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in H2O's")
 
 # %% [markdown]
 # ## How good it is
@@ -99,17 +99,22 @@ show(
 parity = measure_parity(
     catalog.load("research_predictions"), catalog.load("premises_features"), parameters, h2o=predictions
 )
-shown = ("rows", "differing_rows", "disagreeing_rows", "agreement", "mean_dp", "largest_dp", "auc_difference")
-against = pd.Series(
-    {name.replace("_", " ").replace("dp", "|Δp|").replace("auc", "AUC"): parity["h2o"][name] for name in shown}
-)
-against.map("{:,.6g}".format).to_frame("H2O against research")
+measures = {
+    "rows": "rows",
+    "differing_rows": "with another probability",
+    "disagreeing_rows": "with another label",
+    "agreement": "share of the same label",
+    "mean_dp": "mean |Δp|",
+    "largest_dp": "largest |Δp|",
+    "auc_difference": "AUC, more or less",
+}
+pd.Series(parity["h2o"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("H2O against research")
 
 # %% [markdown]
 # ## Nearly the same
 #
-# H2O keeps the probability of a leaf in 32 bits, so nearly every row differs from research, by less than a ten-millionth
-# if it fell into the same leaf. In SQL, on temporary views:
+# H2O keeps the probability of a leaf in 32 bits, so nearly every row differs from research, by less than a
+# ten-millionth if it fell into the same leaf. In SQL, on temporary views:
 
 # %%
 predictions.createOrReplaceTempView("h2o_predictions")
