@@ -1,7 +1,7 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz docs package clean
+.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -49,9 +49,17 @@ census: .venv/installed  ## download the published census
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1
 
+
 docs: .venv/installed  ## build the documentation site, with the figures of the last run
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html."
+# What the Java of Spark says goes to the terminal, and the time of day is not kept: a refresh changes what has changed.
+notebooks: .venv/installed  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
+	@[ -e data/06_models/research_tree.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
+	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/[0-9]*.py
+	@$(BIN)/jupyter nbconvert --log-level=WARN --to=notebook --inplace --execute notebooks/[0-9]*.ipynb \
+	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
+	  --KernelManager.transport_encryption=required
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
