@@ -49,10 +49,10 @@ census: .venv/installed  ## download the published census
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1
 
-
 docs: .venv/installed  ## build the documentation site, with the figures of the last run
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html."
+
 # What the Java of Spark says goes to the terminal, and the time of day is not kept: a refresh changes what has changed.
 notebooks: .venv/installed  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
 	@[ -e data/06_models/research_tree.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
