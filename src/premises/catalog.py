@@ -20,7 +20,8 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
         _root_: The whole catalog, handed in by OmegaConf.
 
     Returns:
-        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number.
+        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number
+        unless `more` gives the dataset's `metadata`.
 
     Raises:
         ValueError: If the kind is unknown.
@@ -33,7 +34,7 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     storage = _root_["_raw_storage" if layer == "raw" else "_storage"]
     options: Any = OmegaConf.to_container(OmegaConf.merge(kinds[kind], more or {}), resolve=True)
     return {
+        "metadata": {"kedro-viz": {"layer": layer}},
         **options,
         "filepath": f"{storage}/{path}",
-        "metadata": {"kedro-viz": {"layer": layer}},
     }

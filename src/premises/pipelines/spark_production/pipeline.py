@@ -126,7 +126,7 @@ def _evaluate(model: str) -> Pipeline:
         ],
         namespace=model,
         inputs={"model": f"{model}_model", "model_input": "model_input"},
-        outputs={"predictions": f"{model}_predictions", "metrics": f"{model}_metrics"},
+        outputs={name: f"{model}_{name}" for name in ("predictions", "histograms", "metrics")},
         parameters={PARAMETERS},
         tags=model,
     )
