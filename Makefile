@@ -10,6 +10,7 @@ UV := .uv/bin/uv
 CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.
 VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
+NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
@@ -51,11 +52,11 @@ census: .venv/installed  ## download the published census
 viz: .venv/installed  ## open the graph in a browser
 	@$(BIN)/kedro viz run --host 127.0.0.1 --env=$(VIZ_ENV)
 
-# It asks Google for a font, and tells where this folder lies: neither goes to a reader.
+# As kedro-viz makes it, it asks Google for a font, tells where this folder lies, and opens with an advertisement.
 viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
 	@rm -rf build/api build/assets build/graph
 	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews
-	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d' build/index.html
+	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS)</script>|' build/index.html
 	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
 	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
 
