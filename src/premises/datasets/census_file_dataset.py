@@ -79,7 +79,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             The rows.
         """
         with self.load() as reader:
-            return show_rows(reader.read_next_batch().slice(0, ROWS))
+            return show_rows(reader.read_next_batch().slice(0, ROWS).to_pylist(), reader.schema.names)
 
     def save(self, data: Never) -> NoReturn:  # noqa: ARG002 - Kedro's
         """Refuse: a census comes from outside.

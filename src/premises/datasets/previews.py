@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
 from fsspec.core import url_to_fs
 from kedro_datasets._typing import TablePreview
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 ROWS = 5
+BUFFER_BYTES = 2**16
+"""So much of a column is read at once."""
 
 
 def preview_table(filepath: str, **credentials: Any) -> TablePreview:
@@ -23,21 +23,31 @@ def preview_table(filepath: str, **credentials: Any) -> TablePreview:
     Returns:
         The rows, as kedro-viz shows them.
     """
-    from pyarrow import dataset
+    from pyarrow import dataset, parquet
 
     fs, path = url_to_fs(filepath, **credentials)
     table = dataset.dataset(path, format="parquet", partitioning="hive", filesystem=fs)
-    return show_rows(table.head(ROWS, batch_readahead=0, fragment_readahead=0))
+    rows: list[dict[str, Any]] = []
+    for part in table.get_fragments():
+        keys = dataset.get_partition_keys(part.partition_expression)
+        with fs.open(part.path) as file:  # the `head` of Arrow would read ahead
+            opened = parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
+            batches = islice(opened.iter_batches(batch_size=ROWS), 1)
+            rows += [{**row, **keys} for batch in batches for row in batch.to_pylist()]
+        if len(rows) >= ROWS:
+            break
+    return show_rows(rows[:ROWS], table.schema.names)
 
 
-def show_rows(rows: pa.Table | pa.RecordBatch) -> TablePreview:
+def show_rows(rows: list[dict[str, Any]], columns: list[str]) -> TablePreview:
     """Put rows into the form that kedro-viz shows.
 
     Args:
         rows: A few rows.
+        columns: The names of their columns.
 
     Returns:
-        The rows, with their columns' names, and numbers from 0.
+        The rows, numbered from 0.
     """
-    data = [list(row.values()) for row in rows.to_pylist()]
-    return TablePreview({"index": list(range(len(data))), "columns": rows.schema.names, "data": data})
+    data = [[row[column] for column in columns] for row in rows]
+    return TablePreview({"index": list(range(len(rows))), "columns": columns, "data": data})
