@@ -49,8 +49,9 @@ sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
+# kedro-viz would ask the package registry whether there is a later one: it is not let out.
 viz: .venv/installed  ## open the graph in a browser
-	@$(BIN)/kedro viz run --host 127.0.0.1 --env=$(VIZ_ENV)
+	@HTTPS_PROXY=http://127.0.0.1:9 $(BIN)/kedro viz run --host 127.0.0.1 --env=$(VIZ_ENV)
 
 # As kedro-viz makes it, it asks Google for a font, tells where this folder lies, and opens with an advertisement.
 viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
-SPLIT_LINES = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
+SPLIT_LINES: dict[str, dict[str, Any]] = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
