@@ -10,6 +10,7 @@ UV := .uv/bin/uv
 CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.
 VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
+PORT := 4141
 NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
@@ -49,11 +50,13 @@ sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
-# kedro-viz would ask the package registry whether there is a later one: it is not let out.
-viz: .venv/installed  ## open the graph in a browser
-	@HTTPS_PROXY=http://127.0.0.1:9 $(BIN)/kedro viz run --host 127.0.0.1 --env=$(VIZ_ENV)
+# `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
+viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
+	@echo "The graph is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."
+	@(sleep 1; $(BIN)/python -m webbrowser http://127.0.0.1:$(PORT)/ >/dev/null) & \
+	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { tail -n 1 build/viz.log >&2; exit 1; }
 
-# As kedro-viz makes it, it asks Google for a font, tells where this folder lies, and opens with an advertisement.
+# As kedro-viz makes it, it tells where this folder lies, and opens with what is new in kedro-viz.
 viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
 	@rm -rf build/api build/assets build/graph
 	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews

@@ -1,20 +1,16 @@
-"""Debian's Chromium, which opens what the project shows to people, and a server for what is served to it."""
+"""Debian's Chromium, which opens what the project shows to people."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -38,20 +34,3 @@ def start_chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *as_root])
         yield browser
         browser.close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Serve a folder on this machine alone, and give its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
