@@ -54,7 +54,8 @@ census: .venv/installed  ## download the published census
 viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
 	@echo "The graph is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."
 	@(sleep 1; $(BIN)/python -m webbrowser http://127.0.0.1:$(PORT)/ >/dev/null) & \
-	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { tail -n 1 build/viz.log >&2; exit 1; }
+	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { \
+	  tail -n 1 build/viz.log >&2; exit 1; }
 
 # As kedro-viz makes it, it tells where this folder lies, and opens with what is new in kedro-viz.
 viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
@@ -79,7 +80,9 @@ chromium:
 	@command -v chromium >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -q -y chromium; \
 	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -q -y chromium; \
-	  else false; fi; } || { echo "The tests open the graph in Chromium. Install it (on Debian: apt-get install chromium), then run make again." >&2; exit 1; }
+	  else false; fi; } || { \
+	  echo "The tests open pages in Chromium. Install it (on Debian: apt-get install chromium), then run make again." >&2; \
+	  exit 1; }
 
 clean:  ## remove .venv, caches and builds; data stays
 	@rm -rf .venv .venv-spark4 .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
