@@ -1,13 +1,17 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks
+.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks viz-build chromium
 SHELL := /bin/sh
 
 BIN := .venv/bin
 BIN4 := .venv-spark4/bin
 UV := .uv/bin/uv
 CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
+# kedro-viz shows what production left, and what research left where production has not run.
+VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
+PORT := 4141
+NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
@@ -27,7 +31,7 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 	@$(BIN)/kedro run
 	@$(BIN)/kedro run --env=prod
 
-test: .venv/installed lint  ## check the code, then run all tests
+test: .venv/installed chromium lint  ## check the code, then run all tests
 	@$(BIN)/python -m pytest
 
 # What a plain run in prod leaves is all that these tests look at.
@@ -46,8 +50,20 @@ sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
-viz: .venv/installed  ## open the graph in a browser
-	@$(BIN)/kedro viz run --host 127.0.0.1
+# `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
+viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
+	@echo "The graph is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."
+	@(sleep 1; $(BIN)/python -m webbrowser http://127.0.0.1:$(PORT)/ >/dev/null) & \
+	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { \
+	  tail -n 1 build/viz.log >&2; exit 1; }
+
+# As kedro-viz makes it, it tells where this folder lies, and opens with what is new in kedro-viz.
+viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
+	@rm -rf build/api build/assets build/graph
+	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews
+	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS)</script>|' build/index.html
+	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
+	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
 
 docs: .venv/installed  ## build the documentation site, with the figures of the last run
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -70,6 +86,15 @@ lock: $(UV)  ## pin all dependencies anew, with hashes
 	  --no-header --no-annotate --upgrade --group dev --all-extras pyproject.toml --output-file requirements.lock
 	@echo 'pyspark>=4,<5' | $(UV) pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade - --output-file requirements-spark4.lock
+
+# Debian's, which a test drives: it opens the graph and the reports.
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -q -y chromium; \
+	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -q -y chromium; \
+	  else false; fi; } || { \
+	  echo "The tests open pages in Chromium. Install it (on Debian: apt-get install chromium), then run make again." >&2; \
+	  exit 1; }
 
 clean:  ## remove .venv, caches and builds; data stays
 	@rm -rf .venv .venv-spark4 .uv build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz

@@ -56,6 +56,9 @@ LISTENING = "0A"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engines", default=",".join(ENGINES), help="engines that the nodes are tested on, with commas")
+    parser.addoption(
+        "--pictures", help="folder for the pictures of the graph and the pages; thrown away if none is given"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from fsspec.core import url_to_fs
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from premises.datasets.previews import ROWS, show_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +72,15 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             return self._open_parquet(fs, path) if path.endswith(".parquet") else self._open_csv(fs, path)
         except OSError as error:
             self._refuse(f"can't be read: {error.strerror or error}.")
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        with self.load() as reader:
+            return show_rows(reader.read_next_batch().slice(0, ROWS).to_pylist(), reader.schema.names)
 
     def save(self, data: Never) -> NoReturn:  # noqa: ARG002 - Kedro's
         """Refuse: a census comes from outside.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
+from premises.datasets.previews import preview_table
 from premises.datasets.writing import fetched_ahead, replacing, with_progress
 
 if TYPE_CHECKING:
@@ -46,6 +48,14 @@ class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
     def load(self) -> Any:
         """Load the table as a frame of the engine."""
         return self._table.load()
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        return preview_table(self._filepath)
 
     def _exists(self) -> bool:
         return self._table.exists()
