@@ -1,7 +1,7 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks viz-build chromium
+.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks viz-build chromium benchmark
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -76,6 +76,9 @@ notebooks: .venv/installed  ## run the notebooks and refresh their outputs, afte
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to=notebook --inplace --execute notebooks/[0-9]*.ipynb \
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
 	  --KernelManager.transport_encryption=required
+
+benchmark: .venv/installed  ## measure the engines side by side, to docs/benchmarks; half an hour, nothing else running
+	@$(BIN)/python benchmarks/engines.py
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
