@@ -84,12 +84,17 @@ def serving(command: list[str], cwd: Path, port: int) -> Iterator[Viz]:
             process.wait()
 
 
+@contextmanager
+def kedro_viz(env: str, storage: Path) -> Iterator[Viz]:
+    port = free_port()
+    options = [f"--env={env}", "--host=127.0.0.1", f"--port={port}", "--no-browser", f"--params=storage={storage}"]
+    with serving([sys.executable, "-m", "kedro", "viz", "run", *options], PROJECT, port) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def viz(run_storage: Path) -> Iterator[Viz]:
-    port = free_port()
-    options = ["--env=base", "--host=127.0.0.1", f"--port={port}", "--no-browser", f"--params=storage={run_storage}"]
-    command = [sys.executable, "-m", "kedro", "viz", "run", *options]
-    with serving(command, PROJECT, port) as running:
+    with kedro_viz("base", run_storage) as running:
         yield running
 
 
@@ -190,13 +195,24 @@ def test_nothing_stands_unconnected_in_the_graph(viz, pipeline) -> None:
     assert not [node["name"] for node in graph["nodes"] if node["id"] not in connected]
 
 
-def test_everything_that_a_run_has_written_can_be_previewed_but_its_page(viz, run_storage) -> None:
+def without_preview(viz: Viz) -> set[str]:
+    """The files that a run has written and that kedro-viz does not show."""
     found = [viz.ask(f"nodes/{node['id']}") for node in viz.ask("main")["nodes"] if node["type"] == "data"]
-    written = {one["filepath"]: one for one in found if "filepath" in one and Path(one["filepath"]).exists()}
-    assert len(written) > 20
-    assert [path for path, one in written.items() if "preview" not in one] == [
-        str(run_storage / "08_reporting/research_report.html")
-    ]
+    written = {Path(one["filepath"].removeprefix("file://")): one for one in found if "filepath" in one}
+    shown = {path: "preview" in one for path, one in written.items() if path.exists()}
+    assert sum(shown.values()) > 20
+    return {path.name for path in shown if not shown[path]}
+
+
+def test_everything_that_research_has_written_can_be_previewed_but_its_page(viz) -> None:
+    assert without_preview(viz) == {"research_report.html"}
+
+
+def test_everything_that_production_has_written_can_be_previewed_but_text_and_no_java_runs(prod_storage) -> None:
+    with kedro_viz("prod", prod_storage) as running:
+        pages = {f"{name}_report.html" for name in ("research", "parity", "drift")}
+        assert without_preview(running) == {*pages, "parity.md", "research_tree.sql"}
+        assert_closed(running)
 
 
 def test_the_page_that_is_made_of_the_graph_loads_nothing_from_elsewhere(
