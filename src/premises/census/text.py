@@ -16,5 +16,5 @@ def trim_text(column: str) -> nw.Expr:
     Returns:
         The text; empty where there was white space only.
     """
-    # In this order: DuckDB works out a trimmed text once for each distinct cell of a part, and then has less to replace.
+    # In this order: DuckDB trims each distinct cell once, and then has less to replace.
     return nw.col(column).str.strip_chars(WHITE_SPACE).str.replace_all("  +", " ")
