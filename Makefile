@@ -1,7 +1,7 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census viz docs package clean notebooks viz-build chromium benchmark
+.PHONY: help run test test-spark4 lint lock sample census new viz viz-build docs notebooks benchmark package chromium clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -49,6 +49,9 @@ sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
 
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
+
+new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
+	@$(BIN)/python -m new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
 
 # `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
 viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken

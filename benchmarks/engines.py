@@ -6,7 +6,7 @@ JSON file, and draws them.
 
     python benchmarks/engines.py                                   78,033 rows to 10 million: half an hour on two cores
     python benchmarks/engines.py --rows 50000000 --engines polars duckdb --runs 1 --add
-    python benchmarks/engines.py --rows --steps 5000000 --add      Dask against Spark alone
+    python benchmarks/engines.py --rows --steps 2000000 --add      Dask against Spark alone
 
 With --add, what the file already has of other engines, sizes and steps is kept.
 """
@@ -32,7 +32,7 @@ from processes import (
 
 ENVIRONMENTS = {"pandas": "base", "polars": "polars", "duckdb": "duckdb", "dask": "dask", "spark": "prod"}
 RUNS = {PUBLISHED_ROWS: 3, 1_000_000: 3, 10_000_000: 1}
-STEPS_ROWS = 5_000_000
+STEPS_ROWS = 2_000_000
 MEMORY_GIB = 8
 SCORING_NODES = "score_premises_with_research_tree,count_scores"
 TREE = ("06_models/research_tree.skops", "06_models/research_tree.skops.sha256")

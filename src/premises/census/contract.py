@@ -52,6 +52,11 @@ FEATURES = (
     "metres_to_district_centre",
 )
 
+SUMMARISED_BY = ("district_id", "district", "barri_id", "barri")
+"""What scores are summed up by: features that are codes, and the columns of `premises` that name them."""
+
+CODES_SUMMARISED_BY = tuple(name for name in SUMMARISED_BY if name in FEATURES)
+
 TABLES: dict[str, dict[str, Any]] = {
     "premises": {
         "premises_id": nw.String,

@@ -12,7 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
-from premises.census.contract import check_no_broken, count_broken
+from premises.census.contract import CODES_SUMMARISED_BY, check_no_broken, count_broken
 from premises.draws import add_draws
 from premises.errors import ModelInputError
 from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS, TEST, TRAIN
@@ -149,8 +149,9 @@ def score_premises(
         parameters: `threshold`.
 
     Returns:
-        `premises_id`, `district_id`, `barri_id`, `is_active` (null where unknown), `probability` of being active, bit
-        for bit what scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses is missing.
+        `premises_id`, the codes that scores are summed up by, `is_active` (null where unknown), `probability` of being
+        active, bit for bit what scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses
+        is missing.
     """
     tree = research_tree.tree_
     names = [str(name) for name in research_tree.feature_names_in_]
@@ -165,8 +166,7 @@ def score_premises(
         .with_columns(probability=probability.cast(nw.Float64))
         .select(
             "premises_id",
-            nw.col("district_id").cast(nw.Int64),
-            nw.col("barri_id").cast(nw.Int64),
+            *(nw.col(code).cast(nw.Int64) for code in CODES_SUMMARISED_BY),
             "is_active",
             "probability",
             prediction=nw.col("probability") > parameters.threshold,

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
+from premises.census.contract import CODES_SUMMARISED_BY, SUMMARISED_BY
 from premises.draws import add_draws
 from premises.errors import DriftError, ParityError
 from premises.evaluation.drift import measure_drift, profile_features
@@ -311,8 +312,9 @@ def score_premises(
         drift_report: The page that shows it.
 
     Returns:
-        `premises_id`, `district_id`, `barri_id`, `is_active` (null where unknown), `probability` of being active,
-        `prediction`. A premises that misses a feature that the model needs ends the job with an error that says so.
+        `premises_id`, the codes that scores are summed up by, `is_active` (null where unknown), `probability` of being
+        active, `prediction`. A premises that misses a feature that the model needs ends the job with an error that says
+        so.
 
     Raises:
         DriftError: If the census has drifted, and is not to be scored then.
@@ -329,8 +331,7 @@ def score_premises(
     score = _score_with_sql if model["form"] == "sql" else _score_with_model
     return score(model, premises_features).select(
         "premises_id",
-        F.col("district_id").cast("int").alias("district_id"),
-        F.col("barri_id").cast("int").alias("barri_id"),
+        *(F.col(code).cast("int").alias(code) for code in CODES_SUMMARISED_BY),
         "is_active",
         "probability",
         (F.col("probability") > model["threshold"]).alias("prediction"),
@@ -338,43 +339,42 @@ def score_premises(
 
 
 def summarise_scores(predictions: SparkDataFrame, premises: SparkDataFrame, release: dict[str, Any]) -> SparkDataFrame:
-    """Count the premises of each barri by status, and how many of the unknown ones may be active.
+    """Count the premises of each place by status, and how many of the unknown ones may be active.
 
     The models learn from a balanced split, so their probabilities are too low for a city where most premises are
     active. The odds are put right by the ratio of the odds in the city to those in the training split before they are
     added up.
 
     Args:
-        predictions: `premises_id`, `is_active`, `probability`.
-        premises: `premises_id`, and the ids and names of districts and barris.
+        predictions: `premises_id`, the codes that scores are summed up by, `is_active`, `probability`.
+        premises: `premises_id`, and the names of the codes.
         release: The manifest; its `data` has the row counts of the training.
 
     Returns:
-        A row for each barri: `district_id`, `district`, `barri_id`, `barri`, `premises`, `active`, `inactive`,
+        A row for each place: the columns of `premises.census.contract.SUMMARISED_BY`, `premises`, `active`, `inactive`,
         `unknown`, and `expected_active`: the active ones and the unknown ones by their chance, in premises.
     """
-    rows = release["data"]["row_counts"]
-    odds = rows["active"] / rows["inactive"] * rows["train_inactive"] / rows["train_active"]
+    counts = release["data"]["row_counts"]
+    odds = counts["active"] / counts["inactive"] * counts["train_inactive"] / counts["train_active"]
     return predictions.sparkSession.sql(
-        """
+        f"""
         SELECT
-            district_id, district, barri_id, barri,
+            {", ".join(SUMMARISED_BY)},
             COUNT(*) AS premises,
-            COUNT_IF(predictions.is_active) AS active,
-            COUNT_IF(NOT predictions.is_active) AS inactive,
-            COUNT_IF(predictions.is_active IS NULL) AS unknown,
+            COUNT_IF(is_active) AS active,
+            COUNT_IF(NOT is_active) AS inactive,
+            COUNT_IF(is_active IS NULL) AS unknown,
             -- decimals: the sum of doubles would depend on the order of rows
             CAST(SUM(CAST(COALESCE(
-                CAST(predictions.is_active AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
+                CAST(is_active AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
             ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_active
-        FROM {predictions} AS predictions
-        JOIN (SELECT premises_id, district_id, district, barri_id, barri FROM {premises}) USING (premises_id)
-        GROUP BY district_id, district, barri_id, barri
-        ORDER BY district_id, barri_id
-        """,
+        FROM {{predictions}} JOIN {{names}} USING (premises_id)
+        GROUP BY {", ".join(SUMMARISED_BY)}
+        ORDER BY {", ".join(SUMMARISED_BY)}
+        """,  # noqa: S608 - columns of the contract
         args={"odds": odds},
-        predictions=predictions.drop("district_id", "barri_id"),
-        premises=premises,
+        predictions=predictions,
+        names=premises.select("premises_id", *(name for name in SUMMARISED_BY if name not in CODES_SUMMARISED_BY)),
     )
 
 

@@ -1,0 +1,1 @@
+"""`make new`: a project of one's own from this template, with the census taken out."""
