@@ -141,6 +141,39 @@ def _key(record):
     return record.get("engine", record.get("operation")), record["rows"]
 
 
+def by_rows(records, measured, form):
+    """Give a record for each size with a text for each engine, for a table."""
+    sizes = sorted({record["rows"] for record in records})
+    cells = {(record["rows"], record["engine"]): record[measured] for record in records}
+    return [
+        {
+            "rows": rows,
+            **{
+                engine: "too large"
+                if cells.get((rows, engine), 0) is None
+                else form.format(cells[rows, engine])
+                if (rows, engine) in cells
+                else ""
+                for engine in ENVIRONMENTS
+            },
+        }
+        for rows in sizes
+    ]
+
+
+def write(results, file):
+    """Write the results, with the tables that the documentation shows, and draw them."""
+    engineering, scoring = results.get("data_engineering", []), results.get("scoring", [])
+    results |= {
+        "seconds_by_rows": by_rows(engineering, "seconds", "{:,.1f}"),
+        "memory_by_rows": by_rows(engineering, "peak_mib", "{:,}"),
+        "scoring_by_rows": by_rows(scoring, "seconds", "{:,.1f}"),
+    }
+    file.write_text(f"{json.dumps(results, indent=1)}\n", encoding="utf-8")
+    if engineering:
+        draw(results, file.with_suffix(".png"))
+
+
 def draw(results, file):
     """Draw seconds and memory against rows, both axes logarithmic."""
     from matplotlib import pyplot as plt
@@ -183,7 +216,7 @@ def main():
         results = merge(
             results, {"machine": {"where": describe_machine(), "limit": f"{given.memory:g} GiB a run"}, **new}
         )
-        given.output.write_text(f"{json.dumps(results, indent=1)}\n", encoding="utf-8")
+        write(results, given.output)
 
     with tempfile.TemporaryDirectory(prefix="premises-engines-") as name:
         folder = Path(name)
@@ -195,8 +228,7 @@ def main():
             keep(to_records(rows, measure(rows, runs, folder, given)))
         if given.steps or not given.add:
             keep({"dask_against_spark": measure_steps(given.steps or STEPS_ROWS, folder)})
-    if results.get("data_engineering"):
-        draw(results, given.output.with_suffix(".png"))
+    write(results, given.output)  # with --add alone, the tables and the plot are made anew
     print(f"The medians are in {given.output}.")
 
 
