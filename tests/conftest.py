@@ -121,13 +121,15 @@ def _to_dask(table: pa.Table) -> Any:
     return dd.from_pandas(to_pandas(table), npartitions=2, sort=False)
 
 
+ON_ONE_MACHINE = {"pandas": to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
+
+
 @pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     if request.param == "spark":
         session = request.getfixturevalue("spark")
         return Engine("spark", lambda table: to_spark(table, session, tmp_path))
-    makers = {"pandas": to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
-    return Engine(request.param, makers[request.param])
+    return Engine(request.param, ON_ONE_MACHINE[request.param])
 
 
 @pytest.fixture(scope="session")
