@@ -68,7 +68,7 @@ viz-build: .venv/installed  ## make the graph a page of its own, with previews, 
 	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
 	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
 
-docs: .venv/installed  ## build the documentation site, with the figures of the last run
+docs: viz-build  ## build the documentation site, with the graph and the figures of the last run
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html."
 
