@@ -1,13 +1,17 @@
 # What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census new viz package clean
+.PHONY: help run test test-spark4 lint lock sample census new viz viz-build docs notebooks benchmark package chromium clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
 BIN4 := .venv-spark4/bin
 UV := .uv/bin/uv
 CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
+# kedro-viz shows what production left, and what research left where production has not run.
+VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
+PORT := 4141
+NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
@@ -27,7 +31,7 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 	@$(BIN)/kedro run
 	@$(BIN)/kedro run --env=prod
 
-test: .venv/installed lint  ## check the code, then run all tests
+test: .venv/installed chromium lint  ## check the code, then run all tests
 	@$(BIN)/python -m pytest
 
 # What a plain run in prod leaves is all that these tests look at.
@@ -49,8 +53,35 @@ census: .venv/installed  ## download the published census
 new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
 	@$(BIN)/python -m new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
 
-viz: .venv/installed  ## open the graph in a browser
-	@$(BIN)/kedro viz run --host 127.0.0.1
+# `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
+viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
+	@echo "The graph is at http://127.0.0.1:$(PORT)/ until you press Ctrl-C."
+	@(sleep 1; $(BIN)/python -m webbrowser http://127.0.0.1:$(PORT)/ >/dev/null) & \
+	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { \
+	  tail -n 1 build/viz.log >&2; exit 1; }
+
+# As kedro-viz makes it, it tells where this folder lies, and opens with what is new in kedro-viz.
+viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
+	@rm -rf build/api build/assets build/graph
+	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews
+	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS)</script>|' build/index.html
+	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
+	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
+
+docs: viz-build  ## build the documentation site, with the graph and the figures of the last run
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The documentation is in site/index.html."
+
+# What the Java of Spark says goes to the terminal, and the time of day is not kept: a refresh changes what has changed.
+notebooks: .venv/installed  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
+	@[ -e data/06_models/research_tree.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
+	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/[0-9]*.py
+	@$(BIN)/jupyter nbconvert --log-level=WARN --to=notebook --inplace --execute notebooks/[0-9]*.ipynb \
+	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
+	  --KernelManager.transport_encryption=required
+
+benchmark: .venv/installed  ## measure the engines side by side, to docs/benchmarks; half an hour, nothing else running
+	@$(BIN)/python benchmarks/engines.py
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
 	@$(BIN)/kedro package
@@ -62,8 +93,17 @@ lock: $(UV)  ## pin all dependencies anew, with hashes
 	@echo 'pyspark>=4,<5' | $(UV) pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade - --output-file requirements-spark4.lock
 
+# Debian's, which a test drives: it opens the graph and the reports.
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -q -y chromium; \
+	  elif command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -q -y chromium; \
+	  else false; fi; } || { \
+	  echo "The tests open pages in Chromium. Install it (on Debian: apt-get install chromium), then run make again." >&2; \
+	  exit 1; }
+
 clean:  ## remove .venv, caches and builds; data stays
-	@rm -rf .venv .venv-spark4 .uv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
+	@rm -rf .venv .venv-spark4 .uv build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
 	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml $(UV)

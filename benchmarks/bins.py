@@ -1,9 +1,10 @@
 """What do more candidate splits cost, and how much closer to research do they come? MLlib's `max_bins`, H2O's `bins`.
 
 Trains each tree on the `model_input` of the last `kedro run --env=prod`, in one Spark, and prints a Markdown table:
-seconds of training and the parity of the test split. H2O has been started before its first row.
+seconds of training and the parity of the test split. H2O has been started before its first row. `--output` writes the
+parity as JSON, which `docs/parity.md` shows.
 
-    python benchmarks/bins.py [--storage data/prod]
+    python benchmarks/bins.py [--storage data/prod] [--output docs/benchmarks/bins.json]
 """
 
 import argparse
@@ -12,17 +13,18 @@ import time
 from functools import partial
 from pathlib import Path
 
-import yaml
+from kedro.config import OmegaConfigLoader
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.predictions import KEYS, TRAIN
+from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
 from premises.spark.h2o import train_in_h2o
 from premises.spark.models import add_probability
 from premises.spark.session import prepare_spark, start_spark
 
-SETTINGS = Path(__file__).parent.parent / "conf" / "prod" / "spark.yml"
+CONF = Path(__file__).parent.parent / "conf"
 MAX_BINS = (32, 128, 256, 1_024, 4_096)
 H2O_BINS = (
     (20, "UniformAdaptive"),
@@ -51,13 +53,16 @@ def train_h2o(rows, features, found, bins, histogram):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--storage", type=Path, default=Path("data/prod"), help="where the run has written")
-    storage = arguments.parse_args().storage
-    prepare_spark(yaml.safe_load(SETTINGS.read_text(encoding="utf-8")))
+    arguments.add_argument("--output", type=Path, help="a JSON file for the figures")
+    given = arguments.parse_args()
+    storage = given.storage
+    prepare_spark(OmegaConfigLoader(str(CONF), env="prod", **CONFIG_LOADER_ARGS)["spark"])
     spark = start_spark()
     model_input = spark.read.parquet(str(storage / "05_model_input/model_input.parquet")).cache()
     features = [name for name in model_input.columns if name not in KEYS]
     train = model_input.where(F.col("split") == TRAIN)
-    print(f"{train.count():,} training rows\n")
+    training_rows = train.count()
+    print(f"{training_rows:,} training rows\n")
     found = json.loads((storage / "06_models/research_search.json").read_text(encoding="utf-8"))[0]
     research = spark.read.parquet(str(storage / "07_model_output/research_predictions.parquet"))
     places = spark.read.parquet(str(storage / "04_feature/premises_features.parquet"))
@@ -69,6 +74,7 @@ def main():
     train_h2o(train, features, found, 2, "UniformAdaptive")
     print("| tree, candidate splits | seconds | same label | mean \\|Δp\\| | AUC less research | PSI |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    measured = []
     for name, train_tree in trees.items():
         began = time.perf_counter()
         model = train_tree(train, features, found)
@@ -82,6 +88,12 @@ def main():
             f"| {name} | {seconds:.1f} | {one['agreement']:.2%} | {one['mean_dp']:.4f} | "
             f"{one['auc_difference']:+.4f} | {one['psi']:.2f} |"
         )
+        shown = {key: one[key] for key in ("agreement", "mean_dp", "auc_difference", "psi")}
+        measured.append({"tree": name, **shown})
+    if given.output:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        content = {"training_rows": training_rows, "trees": measured}
+        given.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

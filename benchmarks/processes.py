@@ -33,6 +33,9 @@ LIBRARIES = (
     "kedro-datasets",
     "narwhals",
     "pandas",
+    "polars",
+    "duckdb",
+    "dask",
     "pyarrow",
     "pyspark",
     "numpy",
@@ -63,15 +66,21 @@ class Process:
     peak_mib: float
 
 
+class TooMuchMemoryError(Exception):
+    """A process that was ended because it and what it started took more memory than it may."""
+
+
 class SessionWatch(threading.Thread):
     """Looks at all processes of a session now and then: a JVM outlives the Python that started it.
 
-    It needs /proc; without it, only the first process is accounted for.
+    It needs /proc; without it, only the first process is accounted for. One that takes too much memory is ended.
     """
 
-    def __init__(self, session):
+    def __init__(self, session, most_bytes=None):
         super().__init__(daemon=True)
         self.session = session
+        self.most_bytes = most_bytes
+        self.is_over = False
         self.peak_bytes = 0
         self.cpu_seconds = {}
         self.ended = threading.Event()
@@ -96,6 +105,9 @@ class SessionWatch(threading.Thread):
                 ticks = int(fields[11]) + int(fields[12])
                 self.cpu_seconds[int(file.parent.name)] = ticks / os.sysconf("SC_CLK_TCK")
         self.peak_bytes = max(self.peak_bytes, resident)
+        if self.most_bytes and resident > self.most_bytes and not self.is_over:
+            self.is_over = True
+            os.killpg(self.session, signal.SIGKILL)
         return count
 
     def await_the_rest(self):
@@ -108,8 +120,8 @@ class SessionWatch(threading.Thread):
         return sum(self.cpu_seconds.values())
 
 
-def run_process(command, folder=PROJECT, said=None, **environment):
-    """Run a command to its end; `said` is the file that takes what it prints."""
+def run_process(command, folder=PROJECT, said=None, most_mib=None, **environment):
+    """Run a command to its end; `said` is the file for what it prints, `most_mib` the memory that it may take."""
     with tempfile.TemporaryFile() if said is None else said.open("w+b") as output:
         began, start = time.time(), time.perf_counter()
         process = subprocess.Popen(
@@ -120,7 +132,7 @@ def run_process(command, folder=PROJECT, said=None, **environment):
             env=os.environ | {"KEDRO_DISABLE_TELEMETRY": "1"} | environment,
             start_new_session=True,
         )
-        watch = SessionWatch(process.pid)
+        watch = SessionWatch(process.pid, most_mib and most_mib * MIB)
         watch.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -130,6 +142,8 @@ def run_process(command, folder=PROJECT, said=None, **environment):
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         cpu_seconds = usage.ru_utime + usage.ru_stime + watch.await_the_rest()
+        if watch.is_over:
+            raise TooMuchMemoryError
         if process.returncode:
             output.seek(0)
             sys.exit(f"{' '.join(map(str, command))} failed:\n{output.read().decode()}")

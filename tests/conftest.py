@@ -56,6 +56,9 @@ LISTENING = "0A"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engines", default=",".join(ENGINES), help="engines that the nodes are tested on, with commas")
+    parser.addoption(
+        "--pictures", help="folder for the pictures of the graph and the pages; thrown away if none is given"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,7 +90,7 @@ class Engine:
         return {name: str(dtype) for name, dtype in nw.from_native(native).collect_schema().items()}
 
 
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
+def to_pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
@@ -115,7 +118,10 @@ def _to_dask(table: pa.Table) -> Any:
 
     import premises.datasets.dask_table_dataset  # noqa: F401 - it keeps Narwhals to Arrow's types
 
-    return dd.from_pandas(_to_pandas(table), npartitions=2, sort=False)
+    return dd.from_pandas(to_pandas(table), npartitions=2, sort=False)
+
+
+ON_ONE_MACHINE = {"pandas": to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
 
 
 @pytest.fixture
@@ -123,8 +129,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     if request.param == "spark":
         session = request.getfixturevalue("spark")
         return Engine("spark", lambda table: to_spark(table, session, tmp_path))
-    makers = {"pandas": _to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
-    return Engine(request.param, makers[request.param])
+    return Engine(request.param, ON_ONE_MACHINE[request.param])
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,35 @@ def test_every_dataset_has_the_layer_of_its_folder() -> None:
     assert layers["census"] == "intermediate"
     assert layers["model_input"] == "model_input"
     assert layers["research_predictions"] == "model_output"
-    assert all(f"_{layer}/" in loader["catalog"][name]["filepath"] for name, layer in layers.items())
+    assert {name for name, layer in layers.items() if f"_{layer}/" not in loader["catalog"][name]["filepath"]} == {
+        *("rejections", "row_counts"),  # later nodes take them
+        *(
+            "release",
+            "drift",
+            "drift_report",
+            "predictions",
+            "predictions_summary",
+        ),  # after all that a release rests on
+    }
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"node_names": ["count_rows"]},
+        {"node_names": ["data_engineering.count_rows"]},
+        {"from_nodes": ["count_rows"], "to_nodes": ["count_rows"]},
+    ],
+)
+def test_a_node_is_named_with_or_without_its_pipeline(run_storage: Path, tmp_path: Path, named) -> None:
+    for folder in ("02_intermediate", "04_feature", "05_model_input", "08_reporting"):
+        shutil.copytree(run_storage / folder, tmp_path / folder)
+    (tmp_path / "08_reporting/row_counts.json").unlink()
+    with open_session(tmp_path) as session:
+        session.run(**named)
+    assert (tmp_path / "08_reporting/row_counts.json").read_text() == (
+        run_storage / "08_reporting/row_counts.json"
+    ).read_text()
 
 
 @pytest.mark.parametrize(

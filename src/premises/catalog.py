@@ -20,7 +20,8 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
         _root_: The whole catalog, handed in by OmegaConf.
 
     Returns:
-        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number.
+        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number
+        unless `more` gives the dataset's `metadata`.
 
     Raises:
         ValueError: If the kind is unknown.
@@ -35,7 +36,7 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     of_kind, of_this = (OmegaConf.to_container(one, resolve=True) for one in (kinds[kind], more or OmegaConf.create()))
     options: Any = OmegaConf.to_container(OmegaConf.merge(of_kind, of_this))
     return {
+        "metadata": {"kedro-viz": {"layer": layer}},
         **options,
         "filepath": f"{storage}/{path}",
-        "metadata": {"kedro-viz": {"layer": layer}},
     }

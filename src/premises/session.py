@@ -7,21 +7,28 @@ import re
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from premises.errors import ConfigurationError, PremisesError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 traceback_logger = logging.getLogger("premises.traceback")
 
 RAISED = re.compile(r"\s\[USER_RAISED_EXCEPTION\] (.*) SQLSTATE: P0001")
 """How Spark 4 wraps a sentence of `raise_error`, which Spark 3.5 leaves as it is."""
 
+
+NODE_FILTERS = ("node_names", "from_nodes", "to_nodes", "namespaces")
+"""Arguments of a run that name nodes, or their namespaces."""
 
 TOLD_IN_A_SENTENCE = (DatasetError, DataValidationError, MissingConfigException, ParameterValidationError)
 """Kedro's errors whose message is all that a user needs."""
@@ -39,7 +46,7 @@ class PremisesSession(KedroSession):
             pipeline_name: One pipeline (Kedro's older argument).
             pipeline_names: Names of registered pipelines.
             args: The other arguments of `KedroSession.run`, in its order.
-            kwargs: The same, by name.
+            kwargs: The same, by name. Nodes may be named without their pipeline: `search_tree`, `mllib.predict`.
 
         Returns:
             The outputs of the run that are not in the catalog, by name.
@@ -53,6 +60,7 @@ class PremisesSession(KedroSession):
             _check_archive(Path(self._conf_source))
             if not pipeline_name and not pipeline_names:
                 pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
+            kwargs |= {key: _in_full(kwargs[key]) for key in NODE_FILTERS if kwargs.get(key)}
             result: dict[str, Any] = super().run(pipeline_name, pipeline_names, *args, **kwargs)
         except (*TOLD_IN_A_SENTENCE, PremisesError) as error:
             if click.get_current_context(silent=True) is None:
@@ -61,6 +69,13 @@ class PremisesSession(KedroSession):
             traceback_logger.exception("The run has failed.")
             raise click.ClickException(_message(error)) from error
         return result
+
+
+def _in_full(names: Iterable[str]) -> list[str]:
+    """Put the pipeline before names of nodes and namespaces that do without it."""
+    nodes = [node for pipeline in pipelines.values() for node in pipeline.nodes]
+    in_full = {name.partition(".")[2]: name for node in nodes for name in (node.name, node.namespace or "")}
+    return [in_full.get(name, name) for name in names]
 
 
 def _check_archive(conf_source: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from premises.datasets import census_file_dataset
@@ -122,24 +124,43 @@ QUOTES = {
 """Rows with quotes, and what is wrong with them."""
 
 
+def refuse(reason: str) -> NoReturn:
+    raise DatasetError(reason)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 1_000])
 def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(size: int) -> None:
-    def refuse(reason: str) -> NoReturn:
-        raise DatasetError(reason)
-
     for row, message in QUOTES.items():
-        text = "a,b\n" + row.decode()
+        text = b"a,b\n" + row
         quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - parts of one byte can't be had otherwise
         parts = [text[start : start + size] for start in range(0, len(text), size)]
         said = None
         try:
             for part in parts:
                 quotes.check(part, end=False)
-            quotes.check("", end=True)
+            quotes.check(b"", end=True)
         except DatasetError as error:
             said = str(error)
         assert (said is None) == (message is None), (row, said)
         assert message is None or message in str(said)
+
+
+@given(
+    cells=st.lists(st.sampled_from([b'"', b'""', b",", b"\n", b"\r\n", b"a", b'"a"', b'"a""b"', b'"a,b"', b'"a\nb"']))
+)
+def test_what_is_passed_at_a_look_is_passed_from_quote_to_quote_too(cells: list[bytes]) -> None:
+    lines = b"".join([*cells, b"\n"])
+    quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - both ways can't be had otherwise
+    if census_file_dataset._are_cells_quoted_whole(lines):  # noqa: SLF001
+        quotes._follow(lines)  # noqa: SLF001
+        assert (quotes._opened, quotes.line) == (0, 1 + lines.count(b"\n"))  # noqa: SLF001
+
+
+def test_cells_that_are_quoted_whole_are_passed_at_a_look() -> None:
+    passed = [b"a,b\n", b'"a","b"\n', b'"a, ""b""",""\r\n"",c\n', b'"a"', b""]
+    others = [b'"a\n"\n', b'a"\n', b'"a"b\n', b'"a\n', b'a"b","c\n']
+    looked_at = [census_file_dataset._are_cells_quoted_whole(lines) for lines in (*passed, *others)]  # noqa: SLF001
+    assert looked_at == [True] * len(passed) + [False] * len(others)
 
 
 def test_a_census_is_only_read(tmp_path: Path) -> None:

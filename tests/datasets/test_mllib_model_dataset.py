@@ -259,4 +259,5 @@ def test_the_preview_tells_of_the_model_and_starts_no_spark(saved) -> None:
         "class": "DecisionTreeClassificationModel",
         "nodes": tree.tree_.node_count,
         "depth": tree.get_depth(),
+        "features": list(draw_features()),
     }

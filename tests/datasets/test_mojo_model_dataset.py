@@ -227,6 +227,7 @@ def test_the_preview_tells_of_the_model_and_starts_no_spark(saved, trained) -> N
         "class": "H2ODRFMOJOModel",
         "nodes": 2 * leaves - 1,
         "depth": round(float(summary["Max. Depth"])),
+        "features": list(draw_features()),
     }
 
 

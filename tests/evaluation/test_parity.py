@@ -289,7 +289,7 @@ def test_the_page_needs_no_other_file_and_describes_its_pictures() -> None:
     page = Page(html)
     assert len(page.pictures) == 1
     assert all(picture["alt"].strip() for picture in page.pictures)
-    assert "MLlib by district" in page.pictures[0]["alt"]
+    assert "between MLlib and research by district: " in page.pictures[0]["alt"]
     assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
     assert not {"link", "script", "iframe", "object", "base"} & set(page.tags)
     assert not re.search(r"https?:|//[a-z]|url\(|@import", re.sub(r'src="data:[^"]*"', "", html))

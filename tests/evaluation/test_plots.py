@@ -2,6 +2,7 @@
 
 import re
 from io import BytesIO
+from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,15 +11,20 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import sklearn.metrics as reference
+from matplotlib.colors import to_rgb
 from PIL import Image
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import Engine
 from premises.evaluation.metrics import calibration
 from premises.evaluation.plots import (
+    BLUE,
+    GREY,
+    VERMILION,
     plot_calibration,
     plot_confusion_matrix,
     plot_disagreement,
+    plot_drift,
     plot_importances,
     plot_precision_recall,
     plot_roc_curve,
@@ -30,6 +36,26 @@ from premises.evaluation.predictions import evaluate_predictions
 TOLERANCE = 1e-12
 SAME_PLACE_KM = 0.15
 """A hexagon's centre is at most this far from the premises in it, on a map 5 km wide."""
+
+SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+MACHADO = {
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+"""What colour-blind people see of linear sRGB: Machado, Oliveira and Fernandes, 2009."""
+
+FAR_APART = 20
+"""Of CIELAB; a difference of 2 can just be seen side by side."""
+
+CONTRAST = 4.5
+"""Of text to its ground, that WCAG asks for."""
 
 random = np.random.default_rng(2016)
 ROWS = pd.DataFrame(
@@ -65,6 +91,10 @@ TEST = PREDICTIONS[PREDICTIONS["split"] == "test"]
 TRAIN = PREDICTIONS[PREDICTIONS["split"] == "train"]
 
 BY_DISTRICT = [{"district_id": 1.0, "mean_dp": 0.0123}, {"district_id": 10.0, "mean_dp": 0.0456}]
+DRIFT = {
+    "features": [{"feature": "metres_to_district_centre", "psi": 0.4}, {"feature": "barri", "psi": 0.1}],
+    "largest_psi": 0.25,
+}
 
 PICTURES = {
     "confusion_matrix": lambda: plot_confusion_matrix(METRICS),
@@ -75,6 +105,7 @@ PICTURES = {
     "tree_top": lambda: plot_tree_top(TREE),
     "score_map": lambda: plot_score_map(ROWS, PREDICTIONS),
     "disagreement": lambda: plot_disagreement(BY_DISTRICT),
+    "drift": lambda: plot_drift(DRIFT),
 }
 picture = pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
 
@@ -83,6 +114,22 @@ def png(figure):
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=50)
     return buffer.getvalue()
+
+
+def to_linear(colour):
+    encoded = np.array(to_rgb(colour))
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(colour):
+    return to_linear(colour) @ SRGB_TO_XYZ[1]
+
+
+def to_lab(linear):
+    x, y, z = np.cbrt(
+        SRGB_TO_XYZ @ linear / SRGB_TO_XYZ.sum(axis=1)
+    )  # none of the colours is so dark that it is no cube root
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def axes_of(figure):
@@ -128,10 +175,15 @@ def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
         (
             "roc_curve",
             "ROC curve",
-            "premises that are not active, predicted active",
-            "active premises, predicted active",
+            "share of premises that are not active, predicted active",
+            "share of active premises, predicted active",
         ),
-        ("precision_recall", "Precision and recall, test split", "recall", "precision"),
+        (
+            "precision_recall",
+            "Precision and recall, test split",
+            "recall: share of the class that is found",
+            "precision: share of those found that are of the class",
+        ),
         (
             "calibration",
             "Calibration",
@@ -140,12 +192,47 @@ def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
         ),
         ("importances", "Importance of the features", "share of the fall in impurity (gini)", ""),
         ("score_map", "200 premises of the test split, by score", "km east (ETRS89 / UTM 31N)", "km north"),
-        ("disagreement", "Mean |Δp| by district, test split", "difference in the probability of being active", ""),
+        (
+            "disagreement",
+            "Mean |Δp| by district, test split",
+            "mean difference in the probability of being active, 0 to 1",
+            "",
+        ),
+        (
+            "drift",
+            "Drift of each feature since the release",
+            "population stability index, no unit; limit 0.25",
+            "",
+        ),
     ],
 )
 def test_a_picture_says_what_it_shows_with_units(name, title, x, y) -> None:
     axes = axes_of(PICTURES[name]())
     assert (axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) == (title, x, y)
+
+
+@picture
+def test_no_text_of_a_picture_is_cut_off(draw) -> None:
+    figure = draw()
+    png(figure)
+    drawn = figure.get_tightbbox()
+    assert (drawn.min >= 0).all()
+    assert (drawn.max <= figure.get_size_inches()).all()
+
+
+@pytest.mark.parametrize("sees", MACHADO.values(), ids=MACHADO)
+def test_colour_blind_readers_can_tell_the_colours_apart(sees) -> None:
+    seen = [to_lab(np.clip(sees @ to_linear(colour), 0, 1)) for colour in (BLUE, VERMILION, GREY)]
+    assert all(np.linalg.norm(one - other) > FAR_APART for one, other in combinations(seen, 2))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.65, 0.7, 0.72, 0.9, 1.0])
+def test_the_numbers_of_the_confusion_matrix_stand_out_from_their_blue(share) -> None:
+    counts = {"true_active": share, "false_inactive": 1 - share, "false_active": 1, "true_inactive": 0, "rows": 2}
+    axes = axes_of(plot_confusion_matrix({"test": counts}))
+    ground, text = axes.images[0].to_rgba(np.array([share]))[0, :3], to_rgb(axes.texts[0].get_color())
+    light, dark = sorted((luminance(ground), luminance(text)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= CONTRAST
 
 
 @pytest.mark.parametrize("name", ["roc_curve", "precision_recall", "calibration", "importances"])
@@ -319,7 +406,7 @@ def test_the_map_has_a_hexagon_for_each_place_with_the_mean_of_its_scores(engine
         [place for _, place in found], [[425, 4580], [430, 4580], [425, 4585]], rtol=0, atol=SAME_PLACE_KM
     )
     assert axes.get_title(loc="left") == "4 premises of the test split, by score"
-    assert figure.axes[1].get_ylabel() == "mean predicted probability of being active"
+    assert figure.axes[1].get_ylabel() == "mean predicted probability of being active, 0 to 1"
 
 
 def test_a_map_of_a_single_premises_is_drawn() -> None:

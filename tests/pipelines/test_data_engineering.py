@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pandas.api.types import is_numeric_dtype
-from sklearn.metrics import roc_auc_score
-from sklearn.tree import DecisionTreeClassifier
 
 from conftest import Engine, check, clean, judge, read_rows
 from premises.census.schema import SAMPLE_NAME_PREFIX
 from premises.datasets.census_file_dataset import CensusFileDataset
 from premises.errors import CensusError, ContractError
+from premises.evaluation.leaks import LEAK_AUC, single_column_aucs
 from premises.pipelines.data_engineering.nodes import (
     build_premises_features,
     count_rows,
@@ -23,8 +21,6 @@ from premises.pipelines.data_engineering.nodes import (
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 
 PARAMETERS = DataEngineeringParameters(grid_metres=100, test_share=0.2, folds=5, majority_per_minority=1)
-LEAK_AUC = 0.9
-"""A single column that tells the classes apart this well knows the label."""
 
 FEATURES = [
     "is_on_street",
@@ -343,18 +339,6 @@ def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_f
             pa.Table.from_pandas(pd.read_parquet(run_storage / f"{path}.parquet", dtype_backend="pyarrow"))
         )
         assert engine.rows(native) == engine.rows(written), path
-
-
-def single_column_aucs(rows: pd.DataFrame, label: pd.Series) -> dict[str, float]:
-    """AUC in one half of the rows of a tree that saw one column in the other half."""
-    seen = np.arange(len(rows)) % 2 == 0
-    aucs = {}
-    for name, column in rows.items():
-        numbers = column.to_numpy() if is_numeric_dtype(column) else pd.factorize(column)[0]
-        values = numbers.reshape(-1, 1)
-        tree = DecisionTreeClassifier(max_depth=12, min_samples_leaf=20, random_state=0).fit(values[seen], label[seen])
-        aucs[name] = roc_auc_score(label[~seen], tree.predict_proba(values[~seen])[:, 1])
-    return aucs
 
 
 def test_no_single_feature_knows_the_label(run_storage) -> None:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn
 
 from fsspec.core import url_to_fs
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
+
+from premises.datasets.previews import ROWS, show_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +28,8 @@ OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """The marks that a file may begin with, and the encodings that they tell of."""
 
-QUOTES = re.compile('"+')
+QUOTES = re.compile(b'"+')
+ENDS_OF_CELLS = b",\r\n"
 
 FILE_ROW = "file_row"
 UNREAD = "unread"
@@ -68,6 +72,15 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             return self._open_parquet(fs, path) if path.endswith(".parquet") else self._open_csv(fs, path)
         except OSError as error:
             self._refuse(f"can't be read: {error.strerror or error}.")
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        with self.load() as reader:
+            return show_rows(reader.read_next_batch().slice(0, ROWS).to_pylist(), reader.schema.names)
 
     def save(self, data: Never) -> NoReturn:  # noqa: ARG002 - Kedro's
         """Refuse: a census comes from outside.
@@ -133,6 +146,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             self._refuse(f"has a column {taken.pop()!r}, which is a name of our own. Rename it.")
 
     def _open_parquet(self, fs: AbstractFileSystem, path: str) -> pa.RecordBatchReader:
+        import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
         from pyarrow import dataset
@@ -154,9 +168,13 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             for batch in parts.to_batches(columns=columns):
                 batch.validate(full=True)  # of text, that it is UTF-8
                 cells = [batch[name].cast(pa.string()) for name in columns]
-                if any(pc.any(pc.match_substring(column, "\0")).as_py() for column in cells):
+                # Most often there is none in the bytes of all texts together, which is quickly seen.
+                texts = [column.buffers()[-1] for column in cells]
+                if any(b"\0" in memoryview(text).tobytes() for text in texts if text) and any(
+                    pc.any(pc.match_substring(column, "\0")).as_py() for column in cells
+                ):
                     self._refuse(f"holds a null byte in row {row:,} or soon after it: it is damaged. Get it again.")
-                numbers = pa.array(range(row, row + batch.num_rows), pa.int64())
+                numbers = pa.array(np.arange(row, row + batch.num_rows))
                 row += batch.num_rows
                 yield _batch(numbers, pa.nulls(batch.num_rows, pa.string()), cells, columns)
 
@@ -207,7 +225,7 @@ class _Checked(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         try:
             block: bytes = self._source.read(size)
-            text = self._decoder.decode(block, final=not block)
+            self._decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             line = self._quotes.line + (block.count(b"\n", 0, error.start) if self._source is self._file else 0)
             encoding = "UTF-16, as its first bytes say" if self._encoding == "utf-16" else "UTF-8"
@@ -216,10 +234,10 @@ class _Checked(io.RawIOBase):
                 "Convert it to UTF-8; a file in Latin-1 by `iconv -f LATIN1 -t UTF-8`."
             )
             self._refuse(msg)
-        if "\0" in text:
-            line = self._quotes.line + text.count("\n", 0, text.index("\0"))
+        if b"\0" in block:
+            line = self._quotes.line + block.count(b"\n", 0, block.index(b"\0"))
             self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the census again.")
-        self._quotes.check(text, end=not block)
+        self._quotes.check(block, end=not block)
         return block
 
     def close(self) -> None:
@@ -236,49 +254,83 @@ class _Quotes:
         self.line = 1  # where the next part begins
         self._opened = 0  # the line of the quote that is open, if one is
         self._commas = self._breaks = 0  # within it
-        self._last = "\n"  # what stands before the text
-        self._held = ""  # quotes at its end, which may go on
+        self._rest = b""  # of the last part, behind its last line end
 
-    def check(self, text: str, *, end: bool) -> None:
+    def check(self, part: bytes, *, end: bool) -> None:
         """Go on with the next part of the file.
 
         Args:
-            text: The part.
+            part: The bytes.
             end: Whether it is the last.
         """
-        text = self._held + text
-        whole = text if end else text.rstrip('"')
-        self._held = text[len(whole) :]
-        place = 0
-        for run in QUOTES.finditer(whole):
-            self._pass(whole, place, run.start())
-            place, length = run.end(), len(run[0])
-            if not self._opened:
-                if (whole[run.start() - 1] if run.start() else self._last) not in ",\r\n":
-                    continue  # a quote within a text that is not quoted is a sign like others
-                self._opened, self._commas, self._breaks, length = self.line, 0, 0, length - 1
-            if length % 2:  # the others are doubled
-                self._close(whole[place : place + 1])
-        self._pass(whole, place, len(whole))
-        self._last = whole[-1:] or self._last
+        part = self._rest + part
+        whole = len(part) if end else max(part.rfind(b"\n"), part.rfind(b"\r")) + 1
+        lines, self._rest = part[:whole], part[whole:]
+        if not self._opened and _are_cells_quoted_whole(lines):
+            self.line += lines.count(b"\n")
+        else:
+            self._follow(lines)
         if end and self._opened:
             self._refuse(f"has a quote without its end, near line {self._opened:,}. Mend it.")
 
-    def _pass(self, text: str, start: int, stop: int) -> None:
-        breaks = text.count("\n", start, stop)
+    def _follow(self, lines: bytes) -> None:
+        """Go from quote to quote."""
+        place = 0
+        for run in QUOTES.finditer(lines):
+            self._pass(lines, place, run.start())
+            place, length = run.end(), len(run[0])
+            if not self._opened:
+                if run.start() and lines[run.start() - 1] not in ENDS_OF_CELLS:
+                    continue  # a quote within a text that is not quoted is a sign like others
+                self._opened, self._commas, self._breaks, length = self.line, 0, 0, length - 1
+            if length % 2:  # the others are doubled
+                self._close(lines[place : place + 1])
+        self._pass(lines, place, len(lines))
+
+    def _pass(self, lines: bytes, start: int, stop: int) -> None:
+        breaks = lines.count(b"\n", start, stop)
         self.line += breaks
         if self._opened:
             self._breaks += breaks
-            self._commas += text.count(",", start, stop)
+            self._commas += lines.count(b",", start, stop)
 
-    def _close(self, after: str) -> None:
-        if after and after not in ",\r\n":
+    def _close(self, after: bytes) -> None:
+        if after and after not in ENDS_OF_CELLS:
             reason = f"a text goes on behind its closing quote, near line {self.line:,}"
             self._refuse(f"can't be read as CSV: {reason}. Double each quote within quotes, or end one that is open.")
         if self._breaks and self._commas >= self._columns - 1:
             reason = f"a quote near line {self._opened:,} takes {self._breaks:,} more lines into one text"
             self._refuse(f"can't be read as CSV: {reason}. Most often it is without its end: mend it.")
         self._opened = 0
+
+
+def _are_cells_quoted_whole(lines: bytes) -> bool:
+    """Say whether each quote of whole lines opens a cell, closes one on the same line, or is doubled within one.
+
+    Most files are all like that, and all of a part is looked at at once: going from quote to quote takes twenty times
+    as long where every cell is quoted.
+    """
+    import numpy as np
+
+    text = np.frombuffer(lines, np.uint8)
+    quotes = np.flatnonzero(text == ord('"'))
+    if not len(quotes):
+        return True
+    if len(quotes) % 2:
+        return False
+    opening, closing = quotes[0::2], quotes[1::2]
+    doubled = opening[1:] == closing[:-1] + 1
+    opening, closing = opening[np.append(True, ~doubled)], closing[np.append(~doubled, True)]
+    ends_a_cell = np.zeros(256, bool)
+    ends_a_cell[list(ENDS_OF_CELLS)] = True
+    before = text[opening[opening > 0] - 1]
+    after = text[closing[closing < len(text) - 1] + 1]
+    breaks = np.flatnonzero(text == ord("\n"))
+    return bool(
+        ends_a_cell[before].all()
+        and ends_a_cell[after].all()
+        and np.array_equal(np.searchsorted(breaks, opening), np.searchsorted(breaks, closing))
+    )
 
 
 def _number_rows(reader: Any, malformed: dict[int, str]) -> Iterator[pa.RecordBatch]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, cast
 
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.dask import ParquetDataset
 from narwhals import dtypes
 from narwhals._dask.utils import NW_TO_DASK_DTYPES
 
+from premises.datasets.previews import preview_table
 from premises.datasets.writing import placing
 
 if TYPE_CHECKING:
@@ -45,3 +47,11 @@ class DaskTableDataset(ParquetDataset):  # type: ignore[misc]
             ParquetDataset(
                 filepath=written, save_args=self._save_args, credentials=self._credentials, fs_args=self._fs_args
             ).save(data)
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        return preview_table(self._filepath, **self.fs_args)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from premises.datasets.previews import preview_table
 from premises.datasets.writing import placing
 
 if TYPE_CHECKING:
@@ -64,6 +66,14 @@ class DuckDBTableDataset(AbstractDataset["DuckDBPyRelation", "DuckDBPyRelation"]
         """
         with placing(self._filepath) as written:
             data.write_parquet(written, **self._save_args)
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        return preview_table(self._filepath)
 
     def _exists(self) -> bool:
         return Path(self._filepath).exists()

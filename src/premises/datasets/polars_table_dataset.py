@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kedro.io.core import get_filepath_str
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.polars import LazyPolarsDataset
 
-from premises.datasets.writing import placing
+from premises.datasets.previews import preview_table
+from premises.datasets.writing import replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +26,15 @@ class PolarsTableDataset(LazyPolarsDataset):  # type: ignore[misc]
         Args:
             data: The table, lazy.
         """
-        with placing(get_filepath_str(self._get_save_path(), self._protocol)) as written:
-            data.sink_parquet(written, **self._save_args)
+        # Polars goes on with a file of its own for a moment after a computation has failed; with this one it can't.
+        with replacing(self._fs.unstrip_protocol(str(self._get_save_path())), "wb") as file:
+            data.sink_parquet(file, **self._save_args)
         self._invalidate_cache()
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        return preview_table(self._fs.unstrip_protocol(str(self._get_load_path())), **self._storage_options)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import JSONPreview
 
 from premises.datasets.writing import replacing
 
@@ -64,6 +65,14 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             msg = f"{self._filepath} was changed since it was released: take it from a copy, or release again."
             raise DatasetError(msg)
         return manifest
+
+    def preview(self) -> JSONPreview:
+        """Show the manifest in kedro-viz.
+
+        Returns:
+            The manifest.
+        """
+        return JSONPreview(_to_text(self.load()))
 
     def _exists(self) -> bool:
         fs, path = url_to_fs(self._filepath)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from hashlib import sha256
 from io import BytesIO
@@ -11,6 +12,7 @@ from zipfile import ZipFile, ZipInfo
 
 import fsspec
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str, get_protocol_and_path
+from kedro_datasets._typing import JSONPreview
 
 SUFFIX = ".sha256"
 
@@ -88,6 +90,18 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
             )
             raise DatasetError(msg)
         return loads(content, trusted=self._trusted)
+
+    def preview(self) -> JSONPreview:
+        """Describe the model for kedro-viz.
+
+        Returns:
+            What it is, the number of nodes and the depth of a tree, its features and its hyperparameters.
+        """
+        model = self.load()
+        size = {"nodes": model.tree_.node_count, "depth": model.tree_.max_depth} if hasattr(model, "tree_") else {}
+        features = list(getattr(model, "feature_names_in_", []))
+        said = {"class": type(model).__name__, **size, "features": features, "parameters": model.get_params()}
+        return JSONPreview(json.dumps(said, default=str))
 
     def _read_digest(self, path: str) -> str:
         if not self._fs.exists(f"{path}{SUFFIX}"):

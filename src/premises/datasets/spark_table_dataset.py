@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kedro.io import DatasetError
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.spark import SparkDatasetV2
 from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
+
+from premises.datasets.previews import preview_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,3 +67,12 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
                 return start_spark().read.load(path.toString(), self._file_format, schema, **self._load_args)
         table: SparkDataFrame = super()._load()
         return table
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz; no Spark starts.
+
+        Returns:
+            The rows.
+        """
+        path = to_spark_path(self._protocol, str(self._get_load_path()))
+        return preview_table(path, **self._credentials)

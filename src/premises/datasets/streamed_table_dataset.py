@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
-from premises.datasets.writing import replacing, with_progress
+from premises.datasets.previews import preview_table
+from premises.datasets.writing import fetched_ahead, replacing, with_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,13 +41,21 @@ class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
         from pyarrow import parquet
 
         with replacing(self._filepath, "wb") as file, parquet.ParquetWriter(file, data.schema) as writer:
-            for batch in with_progress(data):
+            for batch in fetched_ahead(with_progress(data)):
                 writer.write_batch(batch)
         self._table.release()
 
     def load(self) -> Any:
         """Load the table as a frame of the engine."""
         return self._table.load()
+
+    def preview(self) -> TablePreview:
+        """Show the first rows in kedro-viz.
+
+        Returns:
+            The rows.
+        """
+        return preview_table(self._filepath)
 
     def _exists(self) -> bool:
         return self._table.exists()

@@ -151,10 +151,11 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         """Describe the model for kedro-viz; starts no Spark.
 
         Returns:
-            What it is, its number of nodes, its depth.
+            What it is, its number of nodes, its depth, its features.
         """
         content, _ = self._read(str(self._get_load_path()))
-        return JSONPreview(json.dumps(content["model"]))
+        features = [name for name in content["verification"] if name != "probability"]
+        return JSONPreview(json.dumps({**content["model"], "features": features}))
 
     def _check_files(self, path: str) -> tuple[dict[str, Any], str]:
         """Hold the files to their digests, and those to the digest that is asked for."""

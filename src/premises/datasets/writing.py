@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,22 @@ def replacing(filepath: str, mode: str) -> Iterator[Any]:
         fs, path = url_to_fs(written)
         with fs.open(path, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
             yield file
+
+
+def fetched_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Fetch each batch on another thread while the one before it is worked on.
+
+    Args:
+        batches: The batches.
+
+    Yields:
+        Each batch.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def with_progress(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

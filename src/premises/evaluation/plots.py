@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
-SPLIT_COLOURS = {TRAIN: GREY, TEST: BLUE}
+SPLIT_LINES: dict[str, dict[str, Any]] = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
@@ -35,8 +35,8 @@ STYLE: dict[Any, Any] = {
     "grid.alpha": 0.3,
     "legend.frameon": False,
 }
-DARK_SHARE = 0.5
-"""Above it, the blue of the confusion matrix is dark."""
+DARK_SHARE = 0.71
+"""Above it, white is read better than black on the blue of the confusion matrix."""
 
 LEVELS_SHOWN = 3
 
@@ -80,14 +80,12 @@ def plot_roc_curve(histograms: dict[str, PredictionHistogram]) -> Figure:
         for split, histogram in histograms.items():
             points = thresholds(histogram)
             label = f"{split}: AUC {area_under_roc(histogram):.3f}"
-            axes.plot(
-                points.false / points.false[-1], points.true / points.true[-1], color=SPLIT_COLOURS[split], label=label
-            )
+            axes.plot(points.false / points.false[-1], points.true / points.true[-1], label=label, **SPLIT_LINES[split])
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="by chance: 0.500")
         axes.set(
             title="ROC curve",
-            xlabel="premises that are not active, predicted active",
-            ylabel="active premises, predicted active",
+            xlabel="share of premises that are not active, predicted active",
+            ylabel="share of active premises, predicted active",
             aspect="equal",
         )
         _as_shares(axes.xaxis, axes.yaxis)
@@ -104,7 +102,7 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
     from premises.evaluation.metrics import average_precision, reverse, thresholds
 
     test = histograms[TEST]
-    with _figure(6.2, 4.6) as (figure, axes):
+    with _figure(5.8, 4.6) as (figure, axes):
         for name, histogram, colour in (("active", test, BLUE), ("not active", reverse(test), VERMILION)):
             points = thresholds(histogram)
             found = points.true[1:] + points.false[1:]
@@ -116,7 +114,12 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
                 label=f"{name}: average precision {average_precision(histogram):.3f}",
             )
             axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
-        axes.set(title="Precision and recall, test split", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+        axes.set(
+            title="Precision and recall, test split",
+            xlabel="recall: share of the class that is found",
+            ylabel="precision: share of those found that are of the class",
+            ylim=(0, 1.02),
+        )
         _as_shares(axes.xaxis, axes.yaxis)
         axes.legend(loc="center right")
     return figure
@@ -134,7 +137,7 @@ def plot_calibration(histograms: dict[str, PredictionHistogram]) -> Figure:
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as predicted")
         for split, histogram in histograms.items():
             predicted, outcome = calibration(histogram)
-            axes.plot(predicted, outcome, marker="o", color=SPLIT_COLOURS[split], label=split)
+            axes.plot(predicted, outcome, marker="o", label=split, **SPLIT_LINES[split])
         axes.set(
             title="Calibration",
             xlabel="mean predicted probability of being active",
@@ -156,13 +159,13 @@ def plot_importances(tree: DecisionTreeClassifier) -> Figure:
     """
     order = tree.feature_importances_.argsort(kind="stable")
     names = [_words(tree.feature_names_in_[place]) for place in order]
-    with _figure(6.8, 4.6) as (figure, axes):
+    with _figure(6, 4.6) as (figure, axes):
         bars = axes.barh(names, tree.feature_importances_[order], color=BLUE)
-        axes.bar_label(bars, fmt="{:.1%}", padding=3, size=8)
+        axes.bar_label(bars, fmt="{:.1%}", padding=3, size=9)
         axes.set(title="Importance of the features", xlabel=f"share of the fall in impurity ({tree.criterion})")
         _as_shares(axes.xaxis)
         axes.grid(visible=False, axis="y")
-        axes.margins(x=0.1)
+        axes.margins(x=0.15)
     return figure
 
 
@@ -206,7 +209,7 @@ def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
     scores = collect_to_pandas(nw.from_native(predictions).lazy().select("premises_id", "probability"))
     places = research_rows.loc[research_rows["split"] == TEST, ["premises_id", "x_metres", "y_metres"]]
     scored = places.merge(scores, on="premises_id", validate="one_to_one")
-    with _figure(7.4, 7, grid=False) as (figure, axes):
+    with _figure(6.2, 6, grid=False) as (figure, axes):
         hexagons = axes.hexbin(
             scored["x_metres"] / 1000,
             scored["y_metres"] / 1000,
@@ -216,7 +219,7 @@ def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
             mincnt=1,
             linewidths=0.1,
         )
-        figure.colorbar(hexagons, ax=axes, shrink=0.7, label="mean predicted probability of being active")
+        figure.colorbar(hexagons, ax=axes, shrink=0.7, label="mean predicted probability of being active, 0 to 1")
         axes.set(
             title=f"{len(scored):,} premises of the test split, by score",
             xlabel="km east (ETRS89 / UTM 31N)",
@@ -234,15 +237,15 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
     """
     features = list(reversed(drift["features"]))
     limit = drift["largest_psi"]
-    with _figure(8, 1.2 + 0.27 * len(features)) as (figure, axes):
+    with _figure(6.4, 1.2 + 0.27 * len(features)) as (figure, axes):
         colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
         bars = axes.barh([one["feature"] for one in features], [one["psi"] for one in features], color=colours)
         axes.axvline(limit, color=GREY, linestyle="--")
         axes.bar_label(bars, fmt="%.3f", padding=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         axes.grid(visible=False, axis="y")
         axes.set(
-            title="How far each feature has moved since the release",
-            xlabel=f"population stability index; the line is the limit, {limit:g}",
+            title="Drift of each feature since the release",
+            xlabel=f"population stability index, no unit; limit {limit:g}",
             xlim=(0, 1.15 * max(limit, *(one["psi"] for one in features))),
         )
     return figure
@@ -257,11 +260,14 @@ def plot_disagreement(by_district: list[dict[str, float]]) -> Figure:
     with _figure(5.4, 4) as (figure, axes):
         names = [f"district {record['district_id']:.0f}" for record in by_district]
         bars = axes.barh(names, [record["mean_dp"] for record in by_district], color=BLUE)
-        axes.bar_label(bars, fmt="{:.4f}", padding=3, size=8)
-        axes.set(title="Mean |Δp| by district, test split", xlabel="difference in the probability of being active")
+        axes.bar_label(bars, fmt="{:.4f}", padding=3, size=9)
+        axes.set(
+            title="Mean |Δp| by district, test split",
+            xlabel="mean difference in the probability of being active, 0 to 1",
+        )
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.margins(x=0.12)
+        axes.margins(x=0.15)
     return figure
 
 

@@ -103,6 +103,18 @@ def evaluate_predictions(
     return histograms, {split: compute_metrics(histogram) for split, histogram in histograms.items()}
 
 
+def measure_predictions(predictions: IntoFrame) -> dict[str, dict[str, float | int]]:
+    """Compute the metrics of each split.
+
+    Args:
+        predictions: The predictions table of any model, on any engine.
+
+    Returns:
+        The metrics of each split, by its name.
+    """
+    return evaluate_predictions(predictions)[1]
+
+
 def _sum_by_place(counts: np.ndarray, places: np.ndarray, length: int) -> np.ndarray:
     import numpy as np
 

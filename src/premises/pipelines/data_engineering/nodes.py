@@ -1,7 +1,8 @@
 """The nodes of data_engineering: native frames in and out, written once for every engine.
 
 What keeps the engines at one result: integers are aggregated, never floats; nothing depends on the order of rows; text
-that may not parse is checked by a pattern and cast after; each node ends in a `select` that states columns and types.
+that may not parse is checked by a pattern and cast after; nothing is divided by a number, only by a column; each node
+ends in a `select` that states columns and types. `tests/test_operations.py` has each operation that may be used.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ DATE = (
     r"|(?:(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000)-02-29)$"
 )
 """A day of the calendar, leap years included: engines differ in what they do with any other text."""
+
+METRES_PER_MM = 0.001
+"""Polars divides by a number by multiplying with its reciprocal, others do not: multiplied, it is the same on all."""
 
 DIGITS_OF_DATE = r"^[0-9]{8}(?:\.0*)?$"
 MIDNIGHT = r"[T ]00:00:00(?:\.0*)?Z?$"
@@ -312,14 +316,14 @@ def build_premises_features(premises: IntoFrameT, parameters: DataEngineeringPar
         **{flag: nw.col(flag) for flag in FLAGS},
         "district_id": nw.col("district_id"),
         "barri_id": nw.col("barri_id"),
-        "x_metres": nw.col("x_mm") / 1000,
-        "y_metres": nw.col("y_mm") / 1000,
+        "x_metres": nw.col("x_mm").cast(nw.Float64) * METRES_PER_MM,
+        "y_metres": nw.col("y_mm").cast(nw.Float64) * METRES_PER_MM,
         "premises_in_section": nw.col("premises_in_section").fill_null(0),
         "premises_in_street": nw.col("premises_in_street").fill_null(0),
         "premises_in_parcel": nw.col("premises_in_parcel").fill_null(0),
         "premises_in_cell": nw.col("premises_in_cell").fill_null(0),
         "axis_share_in_section": nw.col("on_axis_in_section") / nw.col("premises_in_section"),
-        "metres_to_district_centre": squared_mm.cast(nw.Float64).sqrt() / 1000,
+        "metres_to_district_centre": squared_mm.cast(nw.Float64).sqrt() * METRES_PER_MM,
     }
     return (
         frame.join(in_section, on="census_section", how="left")
@@ -354,7 +358,6 @@ def split_and_balance(premises_features: IntoFrameT, parameters: DataEngineering
     known = drawn.with_columns(
         split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
         fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(nw.col("fold_draw"), parameters.folds)),
-        thinning=nw.col("thinning_draw").cast(nw.Float64) / DRAWS,
     )
     in_train = known.filter(nw.col("split") == TRAIN).select(
         active=_count(nw.col("is_active")), inactive=_count(~nw.col("is_active"))
@@ -363,8 +366,8 @@ def split_and_balance(premises_features: IntoFrameT, parameters: DataEngineering
     inactive_share = parameters.majority_per_minority * nw.col("active") / nw.col("inactive")
     is_kept = (
         (nw.col("split") == TEST)
-        | (nw.col("is_active") & (nw.col("thinning") < active_share))
-        | (~nw.col("is_active") & (nw.col("thinning") < inactive_share))
+        | (nw.col("is_active") & (nw.col("thinning_draw") < active_share * DRAWS))
+        | (~nw.col("is_active") & (nw.col("thinning_draw") < inactive_share * DRAWS))
     )
     return (
         known.join(in_train, how="cross")

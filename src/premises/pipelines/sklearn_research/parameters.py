@@ -8,7 +8,13 @@ from premises.parameters import Parameters
 
 
 class Grid(BaseModel):
-    """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`."""
+    """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`.
+
+    Attributes:
+        max_depth: Levels of splits, at most.
+        min_samples_leaf: Training premises in each leaf, at least.
+        criterion: What a split makes smaller.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

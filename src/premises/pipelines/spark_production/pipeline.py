@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline, pipeline
 
 from premises.evaluation.drift import render_drift_page
 from premises.evaluation.parity_report import render_parity_markdown, render_parity_page
-from premises.evaluation.predictions import evaluate_predictions
+from premises.evaluation.predictions import measure_predictions
 
 from .nodes import (
     choose_verification_rows,
@@ -122,7 +122,7 @@ def _evaluate(model: str) -> Pipeline:
     return pipeline(
         [
             Node(predict_on_spark, ["model", "model_input", PARAMETERS], "predictions", name="predict"),
-            Node(evaluate_predictions, "predictions", ["histograms", "metrics"], name="evaluate"),
+            Node(measure_predictions, "predictions", "metrics", name="evaluate"),
         ],
         namespace=model,
         inputs={"model": f"{model}_model", "model_input": "model_input"},

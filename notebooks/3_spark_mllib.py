@@ -1,0 +1,207 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3. The same on Spark: MLlib
+#
+# Production, first time. The same nodes have made the same tables on Spark (`kedro run --env=prod`); here they are
+# asked in SQL, and MLlib trains its own tree on them. Then the research tree itself is run on Spark, where it needs no
+# training.
+#
+# `--env=prod` gives the catalog another engine and another storage, by `conf/prod`. Spark starts at the first table
+# that is loaded, as `conf/prod/spark.yml` says; its Java comes with the project.
+
+# %%
+# %load_ext kedro.ipython
+# %reload_kedro --env=prod
+
+# %%
+import matplotlib as mpl
+import pandas as pd
+from IPython.display import Markdown, Pretty
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from premises.evaluation import plots
+from premises.evaluation.notebook import show
+from premises.evaluation.predictions import evaluate_predictions
+from premises.evaluation.report import METRICS_SHOWN
+from premises.evaluation.words import describe_origin
+from premises.pipelines.spark_production.nodes import (
+    choose_verification_rows,
+    measure_parity,
+    predict_on_spark,
+    train_mllib,
+)
+from premises.spark.session import start_spark
+
+mpl.rcParams.update(plots.STYLE)
+Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
+
+# %% [markdown]
+# ## Tables in SQL
+#
+# A temporary view gives a table a name for the time of the session; it copies nothing.
+
+# %%
+for table in ("premises", "premises_features", "model_input", "research_predictions"):
+    catalog.load(table).createOrReplaceTempView(table)
+
+spark = start_spark()
+spark.table("premises_features").limit(3).toPandas().set_index("premises_id").T
+
+# %% [markdown]
+# How uneven the classes are:
+
+# %%
+spark.sql("""
+    SELECT
+        CASE WHEN is_active THEN 'active' WHEN NOT is_active THEN 'not active' ELSE 'unknown' END AS status,
+        COUNT(*) AS premises,
+        ROUND(COUNT(*) / SUM(COUNT(*)) OVER (), 3) AS share
+    FROM premises
+    GROUP BY 1
+    ORDER BY premises DESC
+""").toPandas()
+
+# %% [markdown]
+# Where the premises are that are not active, and what their neighbourhood is like:
+
+# %%
+spark.sql("""
+    SELECT
+        district,
+        COUNT(*) AS premises,
+        ROUND(AVG(CAST(NOT premises.is_active AS INT)), 3) AS share_not_active,
+        ROUND(AVG(premises_in_cell), 1) AS mean_premises_in_cell,
+        ROUND(AVG(axis_share_in_section), 3) AS mean_axis_share
+    FROM premises
+    JOIN premises_features USING (premises_id)
+    WHERE premises.is_active IS NOT NULL
+    GROUP BY district
+    ORDER BY share_not_active DESC
+""").toPandas()
+
+# %% [markdown]
+# And a feature made once more, to see what it is: the premises of a census section, which the nodes count on any
+# engine.
+
+# %%
+spark.sql("""
+    WITH counted AS (
+        SELECT premises_id, COUNT(*) OVER (PARTITION BY census_section) AS in_section FROM premises
+    )
+    SELECT COUNT(*) AS premises, COUNT_IF(in_section <> premises_in_section) AS differing
+    FROM counted
+    JOIN premises_features USING (premises_id)
+""").toPandas()
+
+# %% [markdown]
+# ## MLlib's tree
+#
+# `train_mllib` is the node of the pipeline. It trains on the rows of research, with the hyperparameters that research
+# has found. The model comes with a few rows of known predictions, which it is held to whenever it is loaded.
+
+# %%
+parameters = catalog.load("params:spark_production")
+model_input = catalog.load("model_input")
+model = train_mllib(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
+assembler, tree = model.model.stages
+research_tree = catalog.load("research_tree")
+pd.DataFrame(
+    {
+        "scikit-learn": [research_tree.get_depth(), research_tree.get_n_leaves(), research_tree.tree_.node_count],
+        "MLlib": [tree.depth, (tree.numNodes + 1) // 2, tree.numNodes],
+    },
+    index=["levels", "leaves", "nodes"],
+)
+
+# %% [markdown]
+# MLlib has fewer leaves: it cuts off sibling leaves that predict the same class, and with them the differences between
+# their probabilities. Its first splits:
+
+# %%
+text = tree.toDebugString
+for place, name in enumerate(assembler.getInputCols()):
+    text = text.replace(f"feature {place} ", f"{name} ")
+top = [line for line in text.splitlines()[1:] if len(line) - len(line.lstrip()) <= 4]
+Pretty("\n".join(top))
+
+# %%
+importances = pd.DataFrame(
+    {"scikit-learn": research_tree.feature_importances_, "MLlib": tree.featureImportances.toArray()},
+    research_tree.feature_names_in_,
+)
+importances = importances.rename(lambda name: name.replace("_", " ")).sort_values("scikit-learn")
+
+figure = Figure(figsize=(7, 5.4), layout="constrained")
+axes = importances.plot.barh(ax=figure.subplots(), color=[plots.BLUE, plots.VERMILION], width=0.75)
+axes.set(title="Importance of the features", xlabel="share of the fall in impurity")
+axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+axes.legend(reverse=True)
+axes.grid(visible=False, axis="y")
+show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in MLlib's")
+
+# %% [markdown]
+# ## How good it is
+#
+# The predictions stay on Spark. Only their histogram comes to this notebook: a tree gives few distinct probabilities,
+# so that is small whatever the number of rows, and every metric from it is exact.
+
+# %%
+predictions = predict_on_spark(model, model_input, parameters)
+histograms, metrics = evaluate_predictions(predictions)
+metrics_of_both = pd.DataFrame({"scikit-learn": catalog.load("research_metrics")["test"], "MLlib": metrics["test"]})
+metrics_of_both.loc[list(METRICS_SHOWN)].rename(METRICS_SHOWN).round(4)
+
+# %%
+show(
+    plots.plot_roc_curve(histograms),
+    "ROC curves of MLlib's tree in the training and the test split, above the diagonal of chance.",
+)
+
+# %% [markdown]
+# Two models may be as good as each other and not be the same. Row by row:
+
+# %%
+parity = measure_parity(
+    catalog.load("research_predictions"), catalog.load("premises_features"), parameters, mllib=predictions
+)
+measures = {
+    "rows": "rows",
+    "differing_rows": "with another probability",
+    "disagreeing_rows": "with another label",
+    "agreement": "share of the same label",
+    "mean_dp": "mean |Δp|",
+    "largest_dp": "largest |Δp|",
+    "auc_difference": "AUC, more or less",
+}
+pd.Series(parity["mllib"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("MLlib against research")
+
+# %% [markdown]
+# ## The research tree, without training
+#
+# The tree of research goes over to Spark as it is: as a native model of MLlib, and as one SQL expression of nested
+# `CASE`. No Python runs for it on the executors. The expression, on all rows that research has predicted:
+
+# %%
+expression = catalog.load("research_tree_sql")
+spark.sql(f"""
+    SELECT
+        COUNT(*) AS rows,
+        COUNT_IF({expression} <> probability) AS differing,
+        MAX(ABS({expression} - probability)) AS largest_difference
+    FROM model_input
+    JOIN research_predictions USING (premises_id)
+""").toPandas()
+
+# %% [markdown]
+# Not one probability differs, in any bit. The [next notebook](4_h2o_sparkling_water.ipynb) trains the tree a third
+# time, in H2O.
+#
+# *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*

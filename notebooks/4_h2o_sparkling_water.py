@@ -1,0 +1,140 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4. The same on Spark: H2O Sparkling Water
+#
+# Production, second time. H2O runs inside Spark, trains a tree of its own on the same rows, and leaves it as a MOJO: a
+# file that scores without H2O.
+
+# %%
+# %load_ext kedro.ipython
+# %reload_kedro --env=prod
+
+# %%
+import matplotlib as mpl
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from premises.evaluation import plots
+from premises.evaluation.notebook import show
+from premises.evaluation.predictions import evaluate_predictions
+from premises.evaluation.report import METRICS_SHOWN
+from premises.evaluation.words import describe_origin
+from premises.pipelines.spark_production.nodes import (
+    choose_verification_rows,
+    measure_parity,
+    predict_on_spark,
+    train_h2o,
+)
+from premises.spark.session import start_spark
+
+mpl.rcParams.update(plots.STYLE)
+Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
+
+# %% [markdown]
+# ## H2O's tree
+#
+# `train_h2o` is the node of the pipeline. It starts H2O in the running Spark and trains on the rows of research, with
+# the hyperparameters that research has found. H2O has no decision tree as such: this is a forest of one tree, which
+# sees all rows and all features. H2O's ports listen on this machine alone, and ask for a password that only this
+# process has.
+
+# %%
+parameters = catalog.load("params:spark_production")
+model_input = catalog.load("model_input")
+model = train_h2o(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
+research_tree = catalog.load("research_tree")
+summary = model.model.getModelSummary().first().asDict()
+pd.DataFrame(
+    {
+        "scikit-learn": [research_tree.get_depth(), research_tree.get_n_leaves()],
+        "H2O": [summary["Max. Depth"], summary["Max. Leaves"]],
+    },
+    index=["levels", "leaves"],
+)
+
+# %% [markdown]
+# H2O splits by squared error, which for two classes orders the splits as `gini` does. It looks at the bins of a
+# histogram rather than at every value, but cuts the bins anew in each node, so that with many of them nearly every
+# split is that of research.
+
+# %%
+names = list(research_tree.feature_names_in_)
+of_h2o = model.model.getFeatureImportances().toPandas().set_index("Variable")["Percentage"]
+importances = pd.DataFrame({"scikit-learn": research_tree.feature_importances_, "H2O": of_h2o.reindex(names)}, names)
+importances = importances.rename(lambda name: name.replace("_", " ")).sort_values("scikit-learn")
+
+figure = Figure(figsize=(7, 5.4), layout="constrained")
+axes = importances.plot.barh(ax=figure.subplots(), color=[plots.BLUE, plots.VERMILION], width=0.75)
+axes.set(title="Importance of the features", xlabel="share of what the splits have gained")
+axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+axes.legend(reverse=True)
+axes.grid(visible=False, axis="y")
+show(figure, "Bar chart: the importance of each feature in scikit-learn's tree and in H2O's")
+
+# %% [markdown]
+# ## How good it is
+
+# %%
+predictions = predict_on_spark(model, model_input, parameters)
+histograms, metrics = evaluate_predictions(predictions)
+metrics_of_both = pd.DataFrame({"scikit-learn": catalog.load("research_metrics")["test"], "H2O": metrics["test"]})
+metrics_of_both.loc[list(METRICS_SHOWN)].rename(METRICS_SHOWN).round(4)
+
+# %%
+show(
+    plots.plot_roc_curve(histograms),
+    "ROC curves of H2O's tree in the training and the test split, above the diagonal of chance.",
+)
+
+# %%
+parity = measure_parity(
+    catalog.load("research_predictions"), catalog.load("premises_features"), parameters, h2o=predictions
+)
+measures = {
+    "rows": "rows",
+    "differing_rows": "with another probability",
+    "disagreeing_rows": "with another label",
+    "agreement": "share of the same label",
+    "mean_dp": "mean |Δp|",
+    "largest_dp": "largest |Δp|",
+    "auc_difference": "AUC, more or less",
+}
+pd.Series(parity["h2o"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("H2O against research")
+
+# %% [markdown]
+# ## Nearly the same
+#
+# H2O keeps the probability of a leaf in 32 bits, so nearly every row differs from research, by less than a
+# ten-millionth if it fell into the same leaf. In SQL, on temporary views:
+
+# %%
+predictions.createOrReplaceTempView("h2o_predictions")
+catalog.load("research_predictions").createOrReplaceTempView("research_predictions")
+start_spark().sql("""
+    SELECT
+        CASE
+            WHEN h2o.probability = research.probability THEN '1. none'
+            WHEN ABS(h2o.probability - research.probability) < 1e-7 THEN '2. less than 0.0000001'
+            ELSE '3. more: another split'
+        END AS difference,
+        COUNT(*) AS premises
+    FROM h2o_predictions AS h2o
+    JOIN research_predictions AS research USING (premises_id)
+    GROUP BY 1
+    ORDER BY 1
+""").toPandas()
+
+# %% [markdown]
+# Both trees on Spark are measured. The [last notebook](5_from_research_to_production.ipynb) puts all of them beside
+# research, and shows what is released.
+#
+# *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*
