@@ -262,6 +262,10 @@ def _tell(table: Table) -> list[str]:
         f"{table.file}: {table.rows:,} rows, told apart by {table.id.in_file!r}.",
         f"{table.label.in_file!r} is to be predicted: {table.positive!r} is positive, {table.negative!r} negative.",
         f"Taken for {'; '.join(kinds)}.",
+        *(
+            f"CHECK {name!r}: it alone tells the classes apart with an AUC of {auc:.2f}. Is it known before the label?"
+            for name, auc in table.leaks.items()
+        ),
     ]
 
 

@@ -9,11 +9,13 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from premises.census.text import WHITE_SPACE
 from premises.datasets.census_file_dataset import FILE_ROW, UNREAD, CensusFileDataset
+from premises.evaluation.leaks import LEAK_AUC, single_column_aucs
 from premises.spark.tree import RESERVED
 
 NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,2})?")
@@ -26,6 +28,9 @@ MOST_LEVELS, BEST_LEVELS = 20, 5
 """Text with more levels is no category; reports that compare groups read best with about so many."""
 
 BANDS = 5
+ROWS_LOOKED_AT = 20_000
+"""So many are enough to see that a column knows the label."""
+
 LEAST_OF_A_CLASS = 50
 LEAST_SEEDS = 0.1
 """The share of rows that have to have digits of their own in the id: the split is drawn from those."""
@@ -83,6 +88,7 @@ class Table:
         numbers: Columns of numbers.
         codes: Columns of text with few levels.
         texts: All other columns: they are kept, and no feature is made of them.
+        leaks: Columns that tell the classes apart so well that they may know the label, with the AUC of each alone.
     """
 
     file: str
@@ -95,6 +101,7 @@ class Table:
     numbers: list[Column] = field(default_factory=list)
     codes: list[Column] = field(default_factory=list)
     texts: list[Column] = field(default_factory=list)
+    leaks: dict[str, float] = field(default_factory=dict)
 
     @property
     def grouped_by(self) -> Column | None:
@@ -148,6 +155,7 @@ def read_table(path: Path, identity: str, label: str, positive: str) -> Table:
     if not table.numbers and not table.codes:
         msg = f"{path}: no column can be a feature. Numbers can, and text with at most {MOST_LEVELS} different words."
         raise TableError(msg)
+    table.leaks = _find_leaks(table, texts)
     return table
 
 
@@ -185,7 +193,7 @@ def _free_name(name: str, others: set[str]) -> str:
 
 def _trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Trim text as the project does; null where nothing is left."""
-    trimmed = pc.utf8_trim(pc.replace_substring_regex(column, "  +", " "), WHITE_SPACE)
+    trimmed = pc.replace_substring_regex(pc.utf8_trim(column, WHITE_SPACE), "  +", " ")
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
@@ -269,3 +277,16 @@ def _sort_in(table: Table, name: str, in_file: str, values: pa.ChunkedArray) -> 
         table.codes.append(Column(name, in_file, levels=tuple(sorted(distinct))))
     else:
         table.texts.append(Column(name, in_file))
+
+
+def _find_leaks(table: Table, texts: dict[str, pa.ChunkedArray]) -> dict[str, float]:
+    """Look for features that know the label, in the first rows that have one."""
+    columns = [column.in_file for column in (*table.numbers, *table.codes)]
+    cells = pa.table([texts[name] for name in (table.label.in_file, *columns)], ["", *map(str, range(len(columns)))])
+    rows = cells.filter(pc.is_valid(cells[""])).slice(0, ROWS_LOOKED_AT).to_pandas()
+    rows = rows.sample(frac=1, random_state=0, ignore_index=True)  # the order of a file may tell the label too
+    features = rows.drop(columns="").set_axis(columns, axis="columns")
+    for number in table.numbers:
+        features[number.in_file] = pd.to_numeric(features[number.in_file], errors="coerce").fillna(number.missing)
+    aucs = single_column_aucs(features, rows[""] == table.positive)
+    return {name: auc for name, auc in aucs.items() if auc > LEAK_AUC}

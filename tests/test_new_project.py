@@ -211,6 +211,13 @@ def test_columns_may_have_the_templates_own_names_and_may_all_be_numbers(tmp_pat
     assert len(set(features["district_band"].to_pylist())) in {5, 6, 7}
 
 
+def test_a_column_that_knows_the_label_is_told(tmp_path: Path) -> None:
+    rows = [loan | {"collected on": loan["Default"].replace("N", "")} for loan in draw_loans(1_000)]
+    table = read_table(write_csv(tmp_path / "loans.csv", rows), "Loan ID", "Default", "")
+    assert list(table.leaks) == ["collected on"]
+    assert table.leaks["collected on"] > 0.99
+
+
 def test_without_a_file_a_small_one_is_drawn(tmp_path: Path) -> None:
     made, notes = make_project("tried", dir=str(tmp_path / "tried"))
     assert "3,000 rows" in notes[0]
