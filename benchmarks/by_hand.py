@@ -236,13 +236,13 @@ def build_features(premises):
     flags = ["is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis", "district_id", "barri_id"]
     features = {name: premises[name].to_numpy(np.float32, na_value=np.nan) for name in flags}
     for axis in ("x", "y"):
-        features[f"{axis}_metres"] = premises[f"{axis}_mm"].to_numpy(float, na_value=np.nan) / 1000
+        features[f"{axis}_metres"] = premises[f"{axis}_mm"].to_numpy(float, na_value=np.nan) * 0.001
     features["premises_in_section"] = per_premises(section, in_section, 0)
     features["premises_in_street"] = per_premises(*in_same("street"), 0)
     features["premises_in_parcel"] = per_premises(*in_same("cadastral_reference"), 0)
     features["premises_in_cell"] = per_premises(*in_same("x_mm", "y_mm"), 0)
     features["axis_share_in_section"] = per_premises(section, on_axis_in_section / in_section, np.nan)
-    features["metres_to_district_centre"] = np.sqrt(squared_mm) / 1000
+    features["metres_to_district_centre"] = np.sqrt(squared_mm) * 0.001
     return pd.DataFrame(
         {
             "premises_id": premises["premises_id"].to_numpy(np.int64),

@@ -187,14 +187,14 @@ def build_features(premises):
         **{name: F.col(name) for name in ("is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis")},
         "district_id": F.col("district_id"),
         "barri_id": F.col("barri_id"),
-        "x_metres": F.col("x_mm") / 1000,
-        "y_metres": F.col("y_mm") / 1000,
+        "x_metres": F.col("x_mm").cast("double") * 0.001,
+        "y_metres": F.col("y_mm").cast("double") * 0.001,
         **{
             name: F.coalesce(name, F.lit(0))
             for name in ("premises_in_section", "premises_in_street", "premises_in_parcel", "premises_in_cell")
         },
         "axis_share_in_section": F.coalesce("on_axis", F.lit(0)) / F.col("premises_in_section"),
-        "metres_to_district_centre": F.sqrt((east * east + north * north).cast("double")) / 1000,
+        "metres_to_district_centre": F.sqrt((east * east + north * north).cast("double")) * 0.001,
     }
     return (
         frame.join(F.broadcast(in_section), "census_section", "left")

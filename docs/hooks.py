@@ -387,8 +387,7 @@ def _nodes() -> dict[str, Any]:
 
 def _folder(entry: dict[str, Any]) -> str:
     """Name the layer's folder that a dataset lies in."""
-    layer = entry["metadata"]["kedro-viz"]["layer"]
-    return next(part for part in Path(entry["filepath"]).parts if part.endswith(f"_{layer}"))
+    return next(part for part in reversed(Path(entry["filepath"]).parts) if re.match("[0-9]{2}_", part))
 
 
 # Code and notebooks

@@ -226,7 +226,7 @@ def test_every_dataset_is_in_the_reference_with_its_place_in_each_environment(fr
             assert f"{entry['type']}" in page.text
             assert entry["filepath"] in page.text
     assert all(feature in page.text for feature in FEATURES)
-    assert "Written by predict. Read by evaluate_predictions" in page.text
+    assert "Written by sklearn_research.predict. Read by sklearn_research.evaluate_predictions" in page.text
 
 
 def test_every_environment_is_in_the_reference_with_what_a_plain_run_runs(fresh_site: Path) -> None:
