@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,10 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = run_in(PROJECT, "new", *options)
     assert "'Y' is positive, 'N' negative" in said
     assert "3 numbers (yearlyIncome, late payments, rate); 1 categories (purpose of loan); 1 no features" in said
-    run_in(folder / "credit", "kedro", "run")
-    run_in(folder / "credit", "kedro", "run", "--env=prod")
+    with ThreadPoolExecutor() as pool:  # they share nothing but the file
+        runs = [pool.submit(run_in, folder / "credit", "kedro", "run", f"--env={env}") for env in ("base", "prod")]
+    for run in runs:
+        run.result()
     return folder / "credit"
 
 
@@ -199,8 +202,10 @@ def test_columns_may_have_the_templates_own_names_and_may_all_be_numbers(tmp_pat
         for number in range(1_000)
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "odd.parquet")
-    made, _ = make_project("odd", str(tmp_path / "odd.parquet"), "premises_id", "is_active", dir=str(tmp_path / "odd"))
-    run_in(made, "kedro", "run")
+    made, _ = make_project(
+        "odd_names", str(tmp_path / "odd.parquet"), "premises_id", "is_active", dir=str(tmp_path / "odd")
+    )
+    run_in(made, "kedro", "run", "--pipelines=data_engineering")
     features = read(made / "data", "04_feature/row_features.parquet")
     assert features.column_names == [
         *("premises_id", "is_active", "district", "active", "model_value", "class_value"),
