@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(read_census, ["census_file", census], "census", name="read_census"),
             Node(find_repeated_ids, ["census", census], "repeated_ids", name="find_repeated_ids"),
-            Node(list_barris, "census", "official_barris", name="list_barris"),
+            Node(list_barris, "repeated_ids", "official_barris", name="list_barris"),
             Node(
                 check_premises,
                 ["census", "repeated_ids", "official_barris", census],
