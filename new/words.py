@@ -55,7 +55,7 @@ CUTS = [
     (NODES, r"census\.rejected_share", "data.rejected_share"),
     (r"rejections\.html$", r"They are of the census of \{\{ rejections\.vintage \}\}\.\n", ""),
     (CATALOG, r"(?s:^# sample_census\n.*?\n\n)|^_vintage: .*\n", ""),
-    (CATALOG, r"^(?:  drawn_census|  table_by_district|research_map|barris): .*\n", ""),
+    (CATALOG, r"^(?:  drawn_census|  table_by_district|research_map|official_barris): .*\n", ""),
     (CATALOG, r"^_census_file: 01_raw/.*csv\}", "_census_file: 01_raw/⟨name⟩.${runtime_params:format,⟨format⟩}"),
     (r"globals\.yml$", r"^  table_by_district:\n(?:    .*\n)+|^vintage: .*\n", ""),
     (CATALOG, r"table_by_district", "table"),

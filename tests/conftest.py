@@ -198,7 +198,7 @@ def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSU
     """A census that the contract has been applied to."""
     frame = engine.from_arrow(census)
     repeated = engine.stored(find_repeated_ids(frame, parameters))
-    barris = engine.from_arrow(list_barris().read_all())
+    barris = engine.from_arrow(list_barris(repeated).read_all())
     return engine.stored(check_premises(frame, repeated, barris, parameters))
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from premises.datasets.verified_model_dataset import VERIFICATION_FILE
 from premises.spark.h2o import is_installed
 
-INTERMEDIATE = ("census", "barris", "repeated_ids", "checked_premises", "rejected_premises", "premises")
+INTERMEDIATE = ("census", "official_barris", "repeated_ids", "checked_premises", "rejected_premises", "premises")
 """The tables that stand between the file and the features."""
 
 SAME_TABLES = (

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conftest import Engine, to_pandas
-from odd import TEXTS, collect
+from oddities import TEXTS, collect
 from premises.census import contract, text
 from premises.census.text import WHITE_SPACE
 from premises.pipelines.data_engineering import nodes

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kedro.io import DatasetError
 
 from conftest import Engine, check
-from odd import HOSTILE, TEXTS, collect
+from oddities import HOSTILE, TEXTS, collect
 from premises.census.sample import draw_census
 from premises.census.schema import VINTAGES
 from premises.datasets.census_file_dataset import CensusFileDataset

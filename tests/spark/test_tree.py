@@ -317,7 +317,6 @@ from premises.datasets.skops_dataset import SkopsDataset
 from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.session import prepare_spark, start_spark
 from premises.spark.tree import to_mllib, to_sql
-from trees import rows_on_boundaries
 
 prepare_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
 spark, (storage, folder) = start_spark(), sys.argv[1:]

@@ -134,8 +134,13 @@ def find_repeated_ids(census: IntoFrameT, parameters: CensusParameters) -> IntoF
     )
 
 
-def list_barris() -> RecordBatchReader:
+def list_barris(
+    repeated_ids: IntoFrame,  # noqa: ARG001 - a file that is no census ends the run before this
+) -> RecordBatchReader:
     """List the city's barris by their official names.
+
+    Args:
+        repeated_ids: What `find_repeated_ids` gives.
 
     Returns:
         `barri_id`, `official_barri`, `barri_district_id` and `official_district`.

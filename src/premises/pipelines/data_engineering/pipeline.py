@@ -24,9 +24,12 @@ def create_pipeline() -> Pipeline:
         [
             Node(read_census, ["census_file", census], "census", name="read_census"),
             Node(find_repeated_ids, ["census", census], "repeated_ids", name="find_repeated_ids"),
-            Node(list_barris, None, "barris", name="list_barris"),
+            Node(list_barris, "repeated_ids", "official_barris", name="list_barris"),
             Node(
-                check_premises, ["census", "repeated_ids", "barris", census], "checked_premises", name="check_premises"
+                check_premises,
+                ["census", "repeated_ids", "official_barris", census],
+                "checked_premises",
+                name="check_premises",
             ),
             Node(select_rejected, ["census", "checked_premises", census], "rejected_premises", name="select_rejected"),
             Node(
