@@ -42,6 +42,18 @@ def test_a_table_comes_back_and_its_files_are_not_asked_for_columns(spark, tmp_p
     assert rows_of(found) == rows_of(saved)
 
 
+def test_a_table_of_others_is_asked_for_its_columns_once_until_it_changes(spark, tmp_path) -> None:
+    pq.write_table(pa.table({"other": [1]}), tmp_path / "table.parquet")
+    dataset = table_at(tmp_path)
+    dataset.load()
+    before = jobs(spark)
+    assert [tuple(row) for row in dataset.load().collect()] == [(1,)]
+    assert jobs(spark) == before + 1  # it is read, and not looked through
+    (tmp_path / "table.parquet").unlink()
+    pq.write_table(pa.table({"another": ["x"], "other": [2]}), tmp_path / "table.parquet")
+    assert dataset.load().columns == ["another", "other"]
+
+
 def test_a_frame_of_pandas_is_saved_too(spark, tmp_path) -> None:  # noqa: ARG001 - Spark has to run
     dataset = table_at(tmp_path)
     dataset.save(ROWS)

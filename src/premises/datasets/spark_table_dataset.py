@@ -21,11 +21,11 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
     """Spark's own overwriting deletes a table before it writes, so a job that fails leaves none.
 
     Here a table is written beside its place and renamed into it, and the one before stays until then. What this dataset
-    has written it loads with the schema that it had, where Spark would run a job to find the schema in the files.
+    has written or loaded it loads again with the schema that it had: Spark would run a job to find it in the files.
     """
 
-    _written: tuple[StructType, int] | None = None
-    """The schema of what was saved here, and when the file system says that it was changed last."""
+    _known: tuple[StructType, int | None] | None = None
+    """The schema of what was saved or loaded here, and when the file system says that it was changed last."""
 
     def _save(self, data: SparkDataFrame | DataFrame) -> None:
         """Write a table in place of the one before.
@@ -50,22 +50,23 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         if not fs.rename(written, path):
             msg = f"{written.toString()} is written, and could not be renamed to {path.getName()}: rename it."
             raise DatasetError(msg)
-        self._written = table.schema, fs.getFileStatus(path).getModificationTime()
+        self._known = table.schema, fs.getFileStatus(path).getModificationTime()
 
     def _load(self) -> SparkDataFrame:
         """Load the table.
 
         Returns:
-            The table; its columns are read from the files, unless they are what this dataset has written.
+            The table; its columns are read from the files, unless they are known and the files are as they were.
         """
         from premises.spark.session import find_on_hadoop, start_spark
 
-        if self._written is not None:
-            schema, changed = self._written
-            fs, path = find_on_hadoop(to_spark_path(self._protocol, str(self._get_load_path())))
-            if fs.exists(path) and fs.getFileStatus(path).getModificationTime() == changed:
-                return start_spark().read.load(path.toString(), self._file_format, schema, **self._load_args)
+        spark = start_spark()
+        fs, path = find_on_hadoop(to_spark_path(self._protocol, str(self._get_load_path())))
+        changed = fs.getFileStatus(path).getModificationTime() if fs.exists(path) else None
+        if self._known is not None and self._known[1] == changed:
+            return spark.read.load(path.toString(), self._file_format, self._known[0], **self._load_args)
         table: SparkDataFrame = super()._load()
+        self._known = table.schema, changed
         return table
 
     def preview(self) -> TablePreview:
