@@ -143,21 +143,13 @@ def _key(record):
 
 def by_rows(records, measured, form):
     """Give a record for each size with a text for each engine, for a table."""
-    sizes = sorted({record["rows"] for record in records})
-    cells = {(record["rows"], record["engine"]): record[measured] for record in records}
+    cells = {
+        (record["rows"], record["engine"]): "too large" if record[measured] is None else form.format(record[measured])
+        for record in records
+    }
     return [
-        {
-            "rows": rows,
-            **{
-                engine: "too large"
-                if cells.get((rows, engine), 0) is None
-                else form.format(cells[rows, engine])
-                if (rows, engine) in cells
-                else ""
-                for engine in ENVIRONMENTS
-            },
-        }
-        for rows in sizes
+        {"rows": rows, **{engine: cells.get((rows, engine), "") for engine in ENVIRONMENTS}}
+        for rows in sorted({rows for rows, _ in cells})
     ]
 
 

@@ -19,6 +19,7 @@ from narwhals.stable.v2.typing import IntoFrame
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, VINTAGES, Vintage
 from premises.census.text import trim_text
+from premises.draws import modulo
 from premises.errors import CensusError, ContractError
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def name_flagged(column: str, rules: Iterable[Rule], *, rejects: bool) -> nw.Exp
         Their names in the rules' order, with a comma and a space between; empty where none is flagged.
     """
     names = [rule.name for rule in rules if rule.rejects == rejects]
-    bits = [nw.col(column) // 2**place - 2 * (nw.col(column) // 2 ** (place + 1)) for place in range(len(names))]
+    bits = [modulo(nw.col(column) // 2**place, 2) for place in range(len(names))]
     named = [
         nw.when(bit == 1).then(nw.lit(f"{name}, ")).otherwise(nw.lit("")) for name, bit in zip(names, bits, strict=True)
     ]

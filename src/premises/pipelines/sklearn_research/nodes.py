@@ -39,12 +39,12 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
         ModelInputError: If a value is missing, an id comes twice, or a split has not both classes.
     """
     frame = nw.from_native(model_input).lazy()
+    columns = frame.collect_schema().names()
     if parameters.research_rows is not None:
         drawn = add_draws(frame, "premises_id", research_draw=4)
         frame = drawn.sort("research_draw", "premises_id").head(parameters.research_rows)
     # The draw goes in pandas: Dask would leave out a column that is not asked for before it sorts by it.
-    rows = collect_to_pandas(frame).drop(columns="research_draw", errors="ignore")
-    rows = rows.sort_values("premises_id", ignore_index=True)
+    rows = collect_to_pandas(frame)[columns].sort_values("premises_id", ignore_index=True)
     if missing := rows.columns[rows.isna().any()].tolist():
         msg = f"model_input: {', '.join(missing)} must be known for every premises, and is missing in some."
         raise ModelInputError(msg)
