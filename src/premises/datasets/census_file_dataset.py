@@ -59,8 +59,8 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 
         Returns:
             `file_row` (int64; the header of a CSV is 1, and blank lines are not counted), `unread` (the text of a row
-            with another number of fields than the header, null for all others), and the columns of the file as text;
-            an empty cell is null.
+            with another number of fields than the header, null for all others), and the columns of the file as text,
+            those of a Parquet file as dictionaries of their values; an empty cell is null.
 
         Raises:
             DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated by
@@ -120,7 +120,8 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
                 )
                 yield from _number_rows(reader, malformed)
 
-        return pa.RecordBatchReader.from_batches(_schema(columns), self._explained(read(), "CSV"))
+        schema = _schema(columns, [pa.string()] * len(columns))
+        return pa.RecordBatchReader.from_batches(schema, self._explained(read(), "CSV"))
 
     def _read_header(self, start: bytes, encoding: str) -> list[str]:
         if not start:
@@ -154,31 +155,38 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         if not fs.exists(path):
             self._refuse("is not there.")
         try:
-            parts = dataset.dataset(path, format="parquet", filesystem=fs)
+            as_stored = dataset.dataset(path, format="parquet", filesystem=fs)
+            texts = [field.name for field in as_stored.schema if _is_text(field.type)]
+            # A text that repeats is read, looked at and written once in each part.
+            by_value = dataset.ParquetFileFormat(dictionary_columns=texts)
+            parts = dataset.dataset(path, format=by_value, filesystem=fs)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             self._refuse(f"is not Parquet: {_first_line(error)}")
         self._check_names(parts.schema.names)
         for part in parts.get_fragments():
             if part.physical_schema.names != parts.schema.names:
                 self._refuse(f"has parts with other columns: {part.path} is one. Make them alike.")
-        columns = [field.name for field in parts.schema if not pa.types.is_nested(field.type)]
+        columns = [field.name for field in as_stored.schema if not pa.types.is_nested(field.type)]
+        types = [pa.dictionary(pa.int32(), pa.string()) if name in texts else pa.string() for name in columns]
+        schema = _schema(columns, types)
 
         def read() -> Iterator[pa.RecordBatch]:
             row = 1
-            for batch in parts.to_batches(columns=columns):
+            for batch in parts.to_batches(columns=columns, fragment_readahead=1):
                 batch.validate(full=True)  # of text, that it is UTF-8
-                cells = [batch[name].cast(pa.string()) for name in columns]
+                cells = [batch[name].cast(type_) for name, type_ in zip(columns, types, strict=True)]
+                values = [cell.dictionary if isinstance(cell, pa.DictionaryArray) else cell for cell in cells]
                 # Most often there is none in the bytes of all texts together, which is quickly seen.
-                texts = [column.buffers()[-1] for column in cells]
-                if any(b"\0" in memoryview(text).tobytes() for text in texts if text) and any(
-                    pc.any(pc.match_substring(column, "\0")).as_py() for column in cells
+                found = [column.buffers()[-1] for column in values]
+                if any(b"\0" in memoryview(text).tobytes() for text in found if text) and any(
+                    pc.any(pc.match_substring(column, "\0")).as_py() for column in values
                 ):
                     self._refuse(f"holds a null byte in row {row:,} or soon after it: it is damaged. Get it again.")
                 numbers = pa.array(np.arange(row, row + batch.num_rows))
                 row += batch.num_rows
-                yield _batch(numbers, pa.nulls(batch.num_rows, pa.string()), cells, columns)
+                yield _batch(numbers, pa.nulls(batch.num_rows, pa.string()), cells, schema)
 
-        return pa.RecordBatchReader.from_batches(_schema(columns), self._explained(read(), "Parquet"))
+        return pa.RecordBatchReader.from_batches(schema, self._explained(read(), "Parquet"))
 
     def _explained(self, batches: Iterator[pa.RecordBatch], kind: str) -> Iterator[pa.RecordBatch]:
         """Say in a sentence what Arrow says."""
@@ -339,38 +347,45 @@ def _number_rows(reader: Any, malformed: dict[int, str]) -> Iterator[pa.RecordBa
     import pyarrow as pa
 
     columns = reader.schema.names
+    schema = _schema(columns, [pa.string()] * len(columns))
     first, passed = 2, np.array([], dtype=np.int64)  # the header is row 1; the reader may be ahead of what it gives
     for batch in reader:
         passed = np.append(passed[passed >= first], list(malformed)).astype(np.int64)
         numbers = np.arange(first, first + batch.num_rows + len(passed))
         numbers = numbers[~np.isin(numbers, passed)][: batch.num_rows]
         if len(numbers):
-            yield _batch(pa.array(numbers), pa.nulls(len(numbers), pa.string()), batch.columns, columns)
+            yield _batch(pa.array(numbers), pa.nulls(len(numbers), pa.string()), batch.columns, schema)
             first = int(numbers[-1]) + 1
-        yield from _take(malformed, columns)
-    yield from _take(malformed, columns)
+        yield from _take(malformed, schema)
+    yield from _take(malformed, schema)
 
 
-def _take(malformed: dict[int, str], columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _take(malformed: dict[int, str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     if malformed:
         numbers, texts = pa.array(malformed.keys(), pa.int64()), pa.array(malformed.values(), pa.string())
         nothing = pa.nulls(len(malformed), pa.string())
         malformed.clear()
-        yield _batch(numbers, texts, [nothing] * len(columns), columns)
+        yield _batch(numbers, texts, [nothing] * (len(schema) - 2), schema)
 
 
-def _batch(numbers: Any, unread: Any, cells: list[Any], columns: list[str]) -> pa.RecordBatch:
+def _batch(numbers: Any, unread: Any, cells: list[Any], schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
-    return pa.RecordBatch.from_arrays([numbers, unread, *cells], schema=_schema(columns))
+    return pa.RecordBatch.from_arrays([numbers, unread, *cells], schema=schema)
 
 
-def _schema(columns: list[str]) -> pa.Schema:
+def _schema(columns: list[str], types: list[pa.DataType]) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([(FILE_ROW, pa.int64()), (UNREAD, pa.string()), *((name, pa.string()) for name in columns)])
+    return pa.schema([(FILE_ROW, pa.int64()), (UNREAD, pa.string()), *zip(columns, types, strict=True)])
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _first_line(error: Exception) -> str:

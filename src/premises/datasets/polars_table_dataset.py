@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.polars import LazyPolarsDataset
@@ -19,6 +20,23 @@ class PolarsTableDataset(LazyPolarsDataset):  # type: ignore[misc]
 
     The file is written beside its place and renamed into it: a computation that fails leaves the table before it.
     """
+
+    def __init__(self, *, settings: dict[str, Any] | None = None, **options: Any) -> None:
+        """Name the place of the table.
+
+        Args:
+            settings: Polars' own environment variables, for all of the process: `POLARS_MAX_THREADS`, …
+            options: What `LazyPolarsDataset` takes.
+        """
+        super().__init__(**options)
+        self._settings = {name: str(value) for name, value in (settings or {}).items()}
+
+    def load(self) -> pl.LazyFrame:
+        """Open the table; nothing of it is read yet."""
+        import polars as pl
+
+        pl.Config.load(json.dumps({"environment": self._settings}))
+        return super().load()
 
     def save(self, data: pl.LazyFrame) -> None:
         """Compute a table, and write it in place of the one before.

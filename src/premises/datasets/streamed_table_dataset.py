@@ -38,9 +38,14 @@ class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
         Args:
             data: Its batches.
         """
+        import pyarrow as pa
         from pyarrow import parquet
 
-        with replacing(self._filepath, "wb") as file, parquet.ParquetWriter(file, data.schema) as writer:
+        # Least and greatest of texts are of no use to anyone, and take as long to find as the texts to write. How
+        # Arrow had the columns is not noted: dictionaries of text are text to whoever reads them.
+        numbers = [field.name for field in data.schema if pa.types.is_integer(field.type)]
+        options = {"write_statistics": numbers, "store_schema": False}
+        with replacing(self._filepath, "wb") as file, parquet.ParquetWriter(file, data.schema, **options) as writer:
             for batch in fetched_ahead(with_progress(data)):
                 writer.write_batch(batch)
         self._table.release()
