@@ -115,13 +115,13 @@ def test_the_label_is_unknown_where_the_status_is(engine: Engine) -> None:
     assert read_cells(engine, "N_PRINCIP", "is_active", *texts) == [True, False, None, True, None, None, None]
 
 
-def test_a_barri_gets_its_official_name_by_its_code(engine: Engine) -> None:
+def test_a_barri_gets_its_official_name_by_its_code_and_none_without_one(engine: Engine) -> None:
     names = [
         ("3", "La Barceloneta", "la Barceloneta"),
         ("19", "Les Corts", "les Corts"),
         ("17", "Sants  Badal", "Sants - Badal"),
         ("26", "Sant Gervasi  Galvany", "Sant Gervasi - Galvany"),
-        ("99", " Un  altre ", "Un altre"),
+        ("99", "Un altre", None),  # it is rejected, and what is written stands in rejected_premises
     ]
     rows = typed(engine, *({"Codi_Barri": code, "Nom_Barri": written} for code, written, _ in names))
     assert [row["barri"] for row in rows] == [official for _, _, official in names]

@@ -65,14 +65,11 @@ TEXT = (
     "name",
     "market",
     "gallery",
-    "mall_id",
     "mall",
     "street",
-    "cadastral_reference",
-    "barri",
-    "district",
     "commercial_axis",
 )
+IDENTIFIERS = ("mall_id", "cadastral_reference")
 PATTERNS = {
     "activity_id": INTEGER,
     "market_id": INTEGER,
@@ -165,9 +162,9 @@ def check_premises(
 ) -> IntoFrameT:
     """Type, trim and name the census, and say which rules of the contract each row breaks.
 
-    Blank cells become null, and so does what can't be read as the type of its column. Runs of spaces become one. The
-    names of districts and barris are the official ones, by their codes: the census writes some with another case, or
-    with two spaces where the official name has a dash.
+    Blank cells become null, and so does what can't be read as the type of its column. Runs of spaces become one in all
+    text but identifiers. The names of districts and barris are the official ones, by the barri's code: the census
+    writes some with another case, or with two spaces where the official name has a dash.
 
     Args:
         census: The census: `file_row`, `unread`, and the columns of the vintage as published, as text.
@@ -458,7 +455,7 @@ def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: 
     trimmed = census.with_columns(
         premises_id=_read_id(vintage),
         **{name: read(name, trim=True) for name in TEXT},
-        **{name: read(name, trim=False) for name in (*PATTERNS, *FLAGS)},
+        **{name: read(name, trim=False) for name in (*IDENTIFIERS, *PATTERNS, *FLAGS)},
     )
     day = nw.col("surveyed_on").str.replace_all(MIDNIGHT, "")
     of_digits = nw.concat_str(day.str.slice(0, 4), nw.lit("-"), day.str.slice(4, 2), nw.lit("-"), day.str.slice(6, 2))
@@ -468,7 +465,7 @@ def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: 
         surveyed_on=nw.when(day.str.contains(DIGITS_OF_DATE)).then(of_digits).otherwise(day),
     )
     readable = dated.with_columns(
-        **{name: nw.when(nw.col(name) != "").then(nw.col(name)) for name in TEXT},
+        **{name: nw.when(nw.col(name) != "").then(nw.col(name)) for name in (*TEXT, *IDENTIFIERS)},
         **{name: nw.when(nw.col(name).str.contains(pattern)).then(nw.col(name)) for name, pattern in PATTERNS.items()},
     )
     typed = readable.with_columns(
@@ -476,7 +473,7 @@ def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: 
         **{name: nw.col(name).cast(nw.Int64) for name in _read_by(INTEGER)},
         **{name: nw.col(name).cast(nw.Float64) for name in _read_by(DECIMAL)},
         # A reader that took the column for numbers has written 5 as 5.0.
-        **{name: nw.col(name).str.replace_all(r"\.0*$", "").cast(nw.Int64) for name in _read_by(WHOLE_DECIMAL)},
+        **{name: nw.col(name).cast(nw.Float64).cast(nw.Int64) for name in _read_by(WHOLE_DECIMAL)},
         surveyed_on=nw.col("surveyed_on").str.to_datetime("%Y-%m-%d").cast(nw.Date),
         status=_read_status(vintage),
     )
@@ -487,8 +484,8 @@ def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: 
         status=nw.when((nw.col("status") == INACTIVE) & (nw.col("sector").str.starts_with(UNKNOWN)))
         .then(nw.col("sector").str.slice(0, len(UNKNOWN)))
         .otherwise(nw.col("status")),
-        barri=nw.coalesce("official_barri", "barri"),
-        district=nw.coalesce("official_district", "district"),
+        barri=nw.col("official_barri"),
+        district=nw.col("official_district"),
         section_number=nw.col("census_section"),
         census_section=section,
         x_mm=(nw.col("x_mm") * 1000 + 0.5).floor().cast(nw.Int64),
