@@ -4,8 +4,8 @@ Draws a census of each size as Parquet. In each turn every engine works on it, a
 of its own. One that takes more memory than it may is ended, and has no seconds at that size. Writes the medians to a
 JSON file, and draws them.
 
-    python benchmarks/engines.py                                   78,033 rows to 10 million: half an hour on two cores
-    python benchmarks/engines.py --rows 50000000 --engines polars duckdb --runs 1 --add
+    python benchmarks/engines.py                                   all sizes: two hours or more on two cores
+    python benchmarks/engines.py --rows 10000000 --engines polars duckdb --runs 1 --add
     python benchmarks/engines.py --rows --steps 2000000 --add      Dask against Spark alone
 
 With --add, what the file already has of other engines, sizes and steps is kept.
@@ -31,9 +31,11 @@ from processes import (
 )
 
 ENVIRONMENTS = {"pandas": "base", "polars": "polars", "duckdb": "duckdb", "dask": "dask", "spark": "prod"}
-RUNS = {PUBLISHED_ROWS: 3, 1_000_000: 3, 10_000_000: 1}
+RUNS = {PUBLISHED_ROWS: 3, 1_000_000: 3, 10_000_000: 3, 50_000_000: 1}
+MEMORY_GIB = {50_000_000: 8}
+"""What a run may take at that size: whether it goes beyond memory is asked there."""
+MEMORY_GIB_ELSE = 20
 STEPS_ROWS = 2_000_000
-MEMORY_GIB = 8
 SCORING_NODES = "score_premises_with_research_tree,count_scores"
 TREE = ("06_models/research_tree.skops", "06_models/research_tree.skops.sha256")
 STEPS = Path(__file__).with_name("steps.py")
@@ -53,13 +55,14 @@ def run_engine(engine, storage, most_mib, *options):
     return run_process([*command, f"--params=storage={storage},format=parquet"], most_mib=most_mib)
 
 
-def measure(rows, runs, folder, given):
+def measure(rows, runs, folder, engines):
     """Give the processes of each engine, by pipeline; None for one that took too much memory."""
     drawn = folder / "drawn"
     run_process([*KEDRO, "run", "--pipelines=sample_census", f"--params=storage={drawn},rows={rows},format=parquet"])
+    most_mib = MEMORY_GIB.get(rows, MEMORY_GIB_ELSE) * 1024
     processes = {}
     for turn in range(1, runs + 1):
-        for engine in given.engines:
+        for engine in engines:
             if processes.get(("data_engineering", engine), [True])[-1] is None:
                 continue
             storage = folder / engine
@@ -72,7 +75,7 @@ def measure(rows, runs, folder, given):
                 ("scoring", ["--pipelines=research_scoring", f"--nodes={SCORING_NODES}"]),
             ):
                 try:
-                    process = run_engine(engine, storage, given.memory * 1024, *options)
+                    process = run_engine(engine, storage, most_mib, *options)
                 except TooMuchMemoryError:
                     process = None
                 processes.setdefault((pipeline, engine), []).append(process)
@@ -191,10 +194,9 @@ def draw(results, file):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, nargs="*", default=list(RUNS), help="sizes of the census")
-    arguments.add_argument("--runs", type=int, help="turns at each size; by default 3, and 1 from 10 million on")
+    arguments.add_argument("--runs", type=int, help="turns at each size; by default 3, and 1 of 50 million rows")
     arguments.add_argument("--engines", nargs="+", choices=ENVIRONMENTS, default=list(ENVIRONMENTS))
     arguments.add_argument("--steps", type=int, default=None, help="rows of the single steps on Dask and Spark")
-    arguments.add_argument("--memory", type=float, default=MEMORY_GIB, help="GiB that a run may take")
     arguments.add_argument(
         "--add", action="store_true", help="keep what the file has of other engines, sizes and steps"
     )
@@ -202,12 +204,11 @@ def main():
     given = arguments.parse_args()
     results = json.loads(given.output.read_text(encoding="utf-8")) if given.add and given.output.exists() else {}
     given.output.parent.mkdir(exist_ok=True)
+    limit = ", ".join([f"{MEMORY_GIB_ELSE} GiB", *(f"{gib} GiB at {rows:,} rows" for rows, gib in MEMORY_GIB.items())])
 
     def keep(new):
         nonlocal results
-        results = merge(
-            results, {"machine": {"where": describe_machine(), "limit": f"{given.memory:g} GiB a run"}, **new}
-        )
+        results = merge(results, {"machine": {"where": describe_machine(), "limit": limit}, **new})
         write(results, given.output)
 
     with tempfile.TemporaryDirectory(prefix="premises-engines-") as name:
@@ -217,7 +218,7 @@ def main():
             make_tree(folder / "research")
         for rows in given.rows:
             runs = given.runs or RUNS.get(rows, 1)
-            keep(to_records(rows, measure(rows, runs, folder, given)))
+            keep(to_records(rows, measure(rows, runs, folder, given.engines)))
         if given.steps or not given.add:
             keep({"dask_against_spark": measure_steps(given.steps or STEPS_ROWS, folder)})
     write(results, given.output)  # with --add alone, the tables and the plot are made anew

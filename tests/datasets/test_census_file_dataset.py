@@ -104,6 +104,18 @@ def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "written", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str
+)
+def test_a_text_of_parquet_comes_as_a_dictionary_however_it_was_written(tmp_path: Path, written: pa.DataType) -> None:
+    file = tmp_path / "census.parquet"
+    pa.parquet.write_table(pa.table({"a": pa.array(["x", None, "", "x"], written), "b": [1, 2, 3, 4]}), file)
+    census = CensusFileDataset(filepath=str(file)).load().read_all()
+    assert census.schema.field("a").type == pa.dictionary(pa.int32(), pa.string())
+    assert census.schema.field("b").type == pa.string()
+    assert census["a"].to_pylist() == ["x", None, "", "x"]
+
+
 def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not there"):
         CensusFileDataset(filepath=str(tmp_path / "census.parquet")).load()

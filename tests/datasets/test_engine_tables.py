@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from conftest import ON_ONE_MACHINE, PROJECT, Engine
 from premises.datasets.pandas_table_dataset import PandasTableDataset
+from premises.datasets.polars_table_dataset import PolarsTableDataset
 from premises.settings import CONFIG_LOADER_ARGS
 
 ROWS = {
@@ -86,6 +88,16 @@ def test_the_first_rows_are_shown_by_no_engine(one_engine: Engine, table: Abstra
 def test_a_table_that_is_not_there_is_an_error_with_its_path(table: AbstractDataset[Any, Any]) -> None:
     with pytest.raises(DatasetError, match=r"table\.parquet"):
         table.load().head(1)
+
+
+def test_settings_of_polars_hold_once_a_table_is_opened(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("POLARS_JOIN_SAMPLE_LIMIT", "1")
+    settings = {"POLARS_JOIN_SAMPLE_LIMIT": 10_000}
+    file = str(tmp_path / "table.parquet")
+    table = PolarsTableDataset(filepath=file, file_format="parquet", settings=settings)
+    table.save(ON_ONE_MACHINE["polars"](pa.table({"a": [1]})))
+    table.load()
+    assert os.environ["POLARS_JOIN_SAMPLE_LIMIT"] == "10000"
 
 
 def test_a_run_reads_a_table_of_pandas_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
@@ -42,6 +43,14 @@ def test_what_is_written_part_by_part_is_loaded_as_a_table_of_the_engine(tmp_pat
     frame = table.load()
     assert frame["row"].tolist() == list(range(6))
     assert [str(dtype) for dtype in frame.dtypes] == ["int64[pyarrow]", "string[pyarrow]"]
+
+
+def test_a_dictionary_of_text_is_text_to_whoever_reads_the_table(tmp_path: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"name": pa.array(["a", None, "a"]).dictionary_encode()})
+    dataset(tmp_path).save(pa.RecordBatchReader.from_batches(batch.schema, [batch]))
+    table = pq.read_table(tmp_path / "deep" / "table.parquet")
+    assert table.schema.field("name").type == pa.string()
+    assert table["name"].to_pylist() == ["a", None, "a"]
 
 
 def test_a_failure_on_the_way_leaves_the_table_before_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ def line(figure, label):
 
 
 def legend(figure):
-    return [text.get_text() for text in axes_of(figure).get_legend().get_texts()]
+    (found,) = [one for one in (axes_of(figure).get_legend(), *figure.legends) if one]
+    return [text.get_text() for text in found.get_texts()]
 
 
 @picture

@@ -385,7 +385,8 @@ def _schema(columns: list[str], types: list[pa.DataType]) -> pa.Schema:
 def _is_text(type_: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+    of = type_.value_type if pa.types.is_dictionary(type_) else type_
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of) or pa.types.is_string_view(of))
 
 
 def _first_line(error: Exception) -> str:

@@ -36,7 +36,8 @@ class PolarsTableDataset(LazyPolarsDataset):  # type: ignore[misc]
         import polars as pl
 
         pl.Config.load(json.dumps({"environment": self._settings}))
-        return super().load()
+        table: pl.LazyFrame = super().load()
+        return table
 
     def save(self, data: pl.LazyFrame) -> None:
         """Compute a table, and write it in place of the one before.
