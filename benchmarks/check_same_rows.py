@@ -71,7 +71,7 @@ def check_same_rows(storage, by_hand):
 
 
 def _check_table(name, folder, by_hand):
-    """Compare two Parquet tables, in any order of rows; a text may be of either of Arrow's widths."""
+    """Compare two Parquet tables, in any order of rows; texts and integers may be of any of Arrow's widths."""
     tables = [pq.read_table(place / f"{name}.parquet") for place in (folder, by_hand)]
     if "premises_id" in tables[0].column_names:  # the pipeline's is text, as later vintages have it
         tables = [_with_numbers(table, "premises_id") for table in tables]
@@ -89,7 +89,9 @@ def _with_numbers(table, column):
 
 
 def _narrow(column):
-    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+    if pa.types.is_large_string(column.type):
+        return column.cast(pa.string())
+    return column.cast(pa.int64()) if pa.types.is_integer(column.type) else column
 
 
 def _check_tree(folder, by_hand):
