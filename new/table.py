@@ -193,7 +193,8 @@ def _free_name(name: str, others: set[str]) -> str:
 
 def _trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Trim text as the project does; null where nothing is left."""
-    trimmed = pc.replace_substring_regex(pc.utf8_trim(column, WHITE_SPACE), "  +", " ")
+    text = column.cast(pa.string())  # that of Parquet comes as a dictionary
+    trimmed = pc.replace_substring_regex(pc.utf8_trim(text, WHITE_SPACE), "  +", " ")
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 

@@ -102,7 +102,7 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
     from premises.evaluation.metrics import average_precision, reverse, thresholds
 
     test = histograms[TEST]
-    with _figure(5.8, 5.2) as (figure, axes):
+    with _figure(6.2, 5.2) as (figure, axes):
         for name, histogram, colour in (("active", test, BLUE), ("not active", reverse(test), VERMILION)):
             points = thresholds(histogram)
             found = points.true[1:] + points.false[1:]
@@ -260,7 +260,7 @@ def plot_disagreement(by_district: list[dict[str, float]]) -> Figure:
     with _figure(5.4, 4) as (figure, axes):
         names = [f"district {record['district_id']:.0f}" for record in by_district]
         bars = axes.barh(names, [record["mean_dp"] for record in by_district], color=BLUE)
-        axes.bar_label(bars, fmt="{:.2g}", padding=3, size=9)
+        axes.bar_label(bars, fmt="{:.3g}", padding=3, size=9)
         axes.xaxis.set_major_formatter("{x:.2g}")  # else a factor such as 1e-8 stands over the axis' label
         axes.locator_params(axis="x", nbins=4)
         axes.set(
