@@ -80,7 +80,7 @@ notebooks: .venv/installed  ## run the notebooks and refresh their outputs, afte
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
 	  --KernelManager.transport_encryption=required
 
-benchmark: .venv/installed  ## measure the engines side by side, to docs/benchmarks; half an hour, nothing else running
+benchmark: .venv/installed  ## measure the engines side by side, to docs/benchmarks; two hours or more, nothing else running
 	@$(BIN)/python benchmarks/engines.py
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
