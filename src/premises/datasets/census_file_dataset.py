@@ -101,6 +101,7 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
             start = file.read(HEADER_BYTES)
         encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8")
         columns = self._read_header(start, encoding)
+        schema = _schema(columns, [pa.string()] * len(columns))
         malformed: dict[int, str] = {}  # the rows with another number of fields, by their number
 
         def keep(row: Any) -> str:
@@ -118,9 +119,8 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
                         column_types=dict.fromkeys(columns, pa.string()), null_values=[""], strings_can_be_null=True
                     ),
                 )
-                yield from _number_rows(reader, malformed)
+                yield from _number_rows(reader, malformed, schema)
 
-        schema = _schema(columns, [pa.string()] * len(columns))
         return pa.RecordBatchReader.from_batches(schema, self._explained(read(), "CSV"))
 
     def _read_header(self, start: bytes, encoding: str) -> list[str]:
@@ -341,13 +341,11 @@ def _are_cells_quoted_whole(lines: bytes) -> bool:
     )
 
 
-def _number_rows(reader: Any, malformed: dict[int, str]) -> Iterator[pa.RecordBatch]:
+def _number_rows(reader: Any, malformed: dict[int, str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Put the number of each row beside it, and hand on the rows that have other fields than the columns."""
     import numpy as np
     import pyarrow as pa
 
-    columns = reader.schema.names
-    schema = _schema(columns, [pa.string()] * len(columns))
     first, passed = 2, np.array([], dtype=np.int64)  # the header is row 1; the reader may be ahead of what it gives
     for batch in reader:
         passed = np.append(passed[passed >= first], list(malformed)).astype(np.int64)
