@@ -58,6 +58,21 @@ INTEGER = pd.ArrowDtype(pa.int64())
 DECIMAL = pd.ArrowDtype(pa.float64())
 BOOLEAN = pd.ArrowDtype(pa.bool_())
 
+FLAGS = ["is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis"]
+STATUSES = ["Actiu", "Sense activitat", "Sense informació"]
+YEAR = 2016
+SOUTH, NORTH, WEST, EAST = 41.32, 41.47, 2.07, 2.23
+WARNINGS = (
+    "activity_is_in_class_list",
+    "market_id_is_readable",
+    "degrees_are_in_city",
+    "axis_has_a_name",
+    "date_is_readable",
+    "date_is_of_the_vintage",
+    "street_number_is_readable",
+)
+REJECTED_SHARE = 0.01
+
 HARDLY_REPEATED = ("ID_BCN", "X_UTM_ETRS", "Y_UTM_ETRS")
 KEYS = ["premises_id", "split", "fold", "is_active"]
 MODULUS, MULTIPLIER = 2**31 - 1, 48271
@@ -200,6 +215,78 @@ def clean(census):
             "longitude": text("LONGITUD", decimal),
         }
     )
+
+
+def find_broken(census, premises):
+    """Find the rows that break each rule of the contract (`docs/data.md`): booleans, by the rule's name."""
+    published = json.loads(OFFICIAL_NAMES.read_text(encoding="utf-8"))
+    district_of_barri = np.zeros(100)
+    for barri in published["barris"]:
+        district_of_barri[barri["id"]] = barri["district_id"]
+    corners = np.array([corner for barri in published["barris"] for corner in barri["outline"]]) * 1000
+
+    def numbers(column):
+        return premises[column].to_numpy(float, na_value=np.nan)
+
+    def unknown(column):
+        return premises[column].isna().to_numpy(bool)
+
+    def outside(column, low, high):
+        return ~((numbers(column) >= low) & (numbers(column) <= high))
+
+    def is_not_empty(column):
+        text = census[column].array
+        has_signs = pd.Series(text.categories, dtype=TEXT).str.strip(" \t\r\n").ne("").to_numpy(bool)
+        return np.append(has_signs, False)[text.codes]  # the code of a missing cell is -1
+
+    district, barri, section = numbers("district_id"), numbers("barri_id"), numbers("census_section")
+    known = np.isin(barri, np.flatnonzero(district_of_barri))
+    of_barri = district_of_barri[np.where(known, barri, 0).astype(int)]
+    x, y = numbers("x_mm"), numbers("y_mm")
+    (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
+    year = premises["surveyed_on"].dt.year.to_numpy(float, na_value=np.nan)
+    has_axis, on_axis = ~unknown("commercial_axis"), numbers("is_on_axis")
+    return {
+        "row_is_whole": np.zeros(len(premises), bool),  # Arrow has stopped at any other
+        "id_is_readable": unknown("premises_id"),
+        "id_is_unique": premises["premises_id"].duplicated(keep=False).to_numpy() & ~unknown("premises_id"),
+        "status_is_known": ~premises["status"].isin(STATUSES).to_numpy(bool),
+        "flags_are_yes_or_no": np.any([unknown(flag) for flag in FLAGS], axis=0),
+        "district_is_known": outside("district_id", 1, 10),
+        "barri_is_known": ~known,
+        "barri_is_in_district": known & ~np.isnan(district) & (of_barri != district),
+        "section_is_readable": np.isnan(section),
+        "section_is_in_district": ~np.isnan(section + district) & (section // 1000 != district),
+        "place_is_readable": np.isnan(x + y),
+        "place_is_in_city": (x < west) | (x > east) | (y < south) | (y > north),
+        "activity_is_in_class_list": ~np.isin(numbers("activity_id"), [one["id"] for one in published["activities"]]),
+        "market_id_is_readable": unknown("market_id") & is_not_empty("ID_MERCAT"),
+        "degrees_are_in_city": outside("latitude", SOUTH, NORTH) | outside("longitude", WEST, EAST),
+        "axis_has_a_name": ~np.isnan(on_axis) & (on_axis != has_axis),
+        "date_is_readable": unknown("surveyed_on"),
+        "date_is_of_the_vintage": year < YEAR,
+        "street_number_is_readable": unknown("street_number") & is_not_empty("NUM_POLICI"),
+    }
+
+
+def account_for(census, broken):
+    """Count what is broken, and take the rows that are rejected, as they stand in the file, with their reasons."""
+    reasons = {name: rows for name, rows in broken.items() if name not in WARNINGS}
+    rejected = np.any(list(reasons.values()), axis=0)
+    rows = np.flatnonzero(rejected)
+    of_row = [", ".join(name for name, is_broken in reasons.items() if is_broken[row]) for row in rows]
+    raw = census.iloc[rows].astype(TEXT).reset_index(drop=True)
+    raw.insert(0, "broken_rules", pd.Series(of_row, dtype=TEXT))
+    raw.insert(1, "file_row", rows + 2)  # the header is row 1
+    raw.insert(2, "unread", pd.Series([None] * len(rows), dtype=TEXT))
+    counts = {
+        "vintage": YEAR,
+        "rows_in": len(rejected),
+        "valid": len(rejected) - len(rows),
+        "rejected": len(rows),
+        "rules": [{"name": name, "rows": int(rows.sum())} for name, rows in broken.items()],
+    }
+    return rejected, raw, counts
 
 
 def _parse(text, pattern, dtype):
@@ -505,7 +592,7 @@ def render_report(row_counts, search, metrics, folder):
     return page.render(rows=row_counts, search=search, metrics=metrics, pictures=pictures)
 
 
-def do_the_work(census_file, folder, step):
+def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after the other
     """Go from the raw census to the report; `step(name)` is entered for each part of it."""
 
     def write_json(data, name):
@@ -515,7 +602,16 @@ def do_the_work(census_file, folder, step):
         census = read_census(census_file)
     with step("clean"):
         premises = clean(census)
+    with step("contract"):
+        rejected, raw, rejections = account_for(census, find_broken(census, premises))
         del census
+        raw.to_parquet(folder / "rejected_premises.parquet", index=False)
+        write_json(rejections, "rejections.json")
+        if len(raw) > REJECTED_SHARE * len(premises):
+            msg = f"{len(raw):,} of {len(premises):,} rows are rejected."
+            raise SystemExit(msg)
+        if len(raw):
+            premises = premises[~rejected].reset_index(drop=True)
     with step("write premises"):
         premises.to_parquet(folder / "premises.parquet", index=False)
     with step("features"):

@@ -1,8 +1,9 @@
 """The work of `kedro run --env=prod`, written by hand: PySpark's DataFrame API, scikit-learn and MLlib in one script.
 
-What the pipeline is timed against on Spark. It is meant to be quick: the census is read once; tables are read back with
-the schema that is known, so that Spark need not look for it; the small tables of places are broadcast; `model_input` is
-kept in memory; one pass counts the predictions of all three models, and every metric comes from these counts.
+What the pipeline is timed against on Spark. It is meant to be quick: the census is cleaned and judged once, and kept in
+memory; tables are read back with the schema that is known, so that Spark need not look for it; the small tables of
+places are broadcast; `model_input` is kept in memory; one pass counts the predictions of all three models, and every
+metric comes from these counts. It does not look for drift, and takes no digest of its models.
 
 The search, the metrics of research and the pictures are those of `by_hand.py`. One step is the project's own
 invention, and is taken from it: `premises.spark.tree` hands the tree over. Nothing else is imported from there.
@@ -18,8 +19,10 @@ import time
 from base64 import b64encode
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import reduce
 from importlib.metadata import version
 from itertools import chain
+from operator import or_
 from pathlib import Path
 from shutil import which
 from subprocess import run
@@ -105,7 +108,7 @@ def read_census(spark, file):
 
 
 def clean(census):
-    """Type, trim and name the census: one row per premises."""
+    """Type, trim and name the census, one row per premises; the columns as they stand in the file are kept beside."""
     published = json.loads(by_hand.OFFICIAL_NAMES.read_text(encoding="utf-8"))
 
     def trimmed(column):
@@ -129,6 +132,7 @@ def clean(census):
         return F.coalesce(names[number(trimmed(code)).cast("int")], text(column))
 
     return census.select(
+        "*",
         number(trimmed("ID_BCN")).alias("premises_id"),
         flag("N_PRINCIP", "Actiu", "Sense activitat", value=text).alias("is_active"),
         text("N_PRINCIP").alias("status"),
@@ -162,6 +166,79 @@ def clean(census):
         number(trimmed("LATITUD"), DECIMAL, "double").alias("latitude"),
         number(trimmed("LONGITUD"), DECIMAL, "double").alias("longitude"),
     )
+
+
+def judge(census):
+    """Add a column of booleans for each rule of the contract (`docs/data.md`), and the names of those that reject."""
+    published = json.loads(by_hand.OFFICIAL_NAMES.read_text(encoding="utf-8"))
+    corners = np.array([corner for barri in published["barris"] for corner in barri["outline"]]) * 1000
+    (west, south), (east, north) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    districts = F.create_map(
+        *chain.from_iterable((F.lit(one["id"]), F.lit(one["district_id"])) for one in published["barris"])
+    )
+    repeated = census.groupBy("premises_id").agg(F.count("*").alias("rows_of_id")).where("rows_of_id > 1")
+    district, section, x, y = (F.col(name) for name in ("district_id", "census_section", "x_mm", "y_mm"))
+    of_barri = districts[F.col("barri_id").cast("int")]
+
+    def unknown(*columns):
+        return reduce(or_, (F.col(column).isNull() for column in columns))
+
+    def outside(column, low, high):
+        return ~F.coalesce(F.col(column).between(low, high), F.lit(False))  # noqa: FBT003 - Spark takes it by place
+
+    def is_not_empty(column):
+        return F.btrim(F.col(column), F.lit(" \t\r\n")) != ""
+
+    rules = {
+        "id_is_readable": unknown("premises_id"),
+        "id_is_unique": F.col("rows_of_id") > 1,
+        "status_is_known": unknown("status") | ~F.col("status").isin(by_hand.STATUSES),
+        "flags_are_yes_or_no": unknown(*by_hand.FLAGS),
+        "district_is_known": outside("district_id", 1, 10),
+        "barri_is_known": of_barri.isNull(),
+        "barri_is_in_district": of_barri != district,
+        "section_is_readable": unknown("census_section"),
+        "section_is_in_district": F.floor(section / 1000) != district,
+        "place_is_readable": unknown("x_mm", "y_mm"),
+        "place_is_in_city": (x < west) | (x > east) | (y < south) | (y > north),
+        "activity_is_in_class_list": unknown("activity_id")
+        | ~F.col("activity_id").isin([one["id"] for one in published["activities"]]),
+        "market_id_is_readable": unknown("market_id") & is_not_empty("ID_MERCAT"),
+        "degrees_are_in_city": outside("latitude", by_hand.SOUTH, by_hand.NORTH)
+        | outside("longitude", by_hand.WEST, by_hand.EAST),
+        "axis_has_a_name": F.col("is_on_axis") == unknown("commercial_axis"),
+        "date_is_readable": unknown("surveyed_on"),
+        "date_is_of_the_vintage": F.year("surveyed_on") < by_hand.YEAR,
+        "street_number_is_readable": unknown("street_number") & is_not_empty("NUM_POLICI"),
+    }
+    broken = {name: F.coalesce(rule, F.lit(False)) for name, rule in rules.items()}  # noqa: FBT003
+    reasons = [F.when(F.col(name), name) for name in rules if name not in by_hand.WARNINGS]
+    return (
+        census.join(F.broadcast(repeated), "premises_id", "left")
+        .withColumns(broken)
+        .withColumn("broken_rules", F.concat_ws(", ", *reasons))
+    ), list(rules)
+
+
+def account_for(judged, rules):
+    """Count the rows that break each rule, and those that are rejected."""
+    counted = judged.agg(
+        F.count("*").alias("rows_in"),
+        F.count_if(F.col("broken_rules") != "").alias("rejected"),
+        *(F.count_if(name).alias(name) for name in rules),
+    ).first()
+    rejected = counted["rejected"]
+    if rejected > by_hand.REJECTED_SHARE * counted["rows_in"]:
+        msg = f"{rejected:,} of {counted['rows_in']:,} rows are rejected."
+        raise SystemExit(msg)
+    return {
+        "vintage": by_hand.YEAR,
+        "rows_in": counted["rows_in"],
+        "valid": counted["rows_in"] - rejected,
+        "rejected": rejected,
+        # Spark makes nulls of the cells that a row has not, and the rules say so of them.
+        "rules": [{"name": "row_is_whole", "rows": 0}, *({"name": name, "rows": counted[name]} for name in rules)],
+    }
 
 
 def build_features(premises):
@@ -491,8 +568,17 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
 
     with step("start Spark"):
         spark = start_spark()
-    with step("clean, write premises"):
-        premises = write(clean(read_census(spark, census_file)), "premises")
+    with step("clean and judge"):
+        census = read_census(spark, census_file)
+        cleaned = clean(census).cache()  # or Spark would clean anew in every rule
+        judged, rules = judge(cleaned)
+        rejections = account_for(judged, rules)
+        write_json(rejections, folder / "rejections.json")
+    with step("write rejected rows and premises"):
+        columns = [name for name in cleaned.columns if name not in census.columns]
+        write(judged.where("broken_rules != ''").select("broken_rules", *census.columns), "rejected_premises")
+        premises = write(judged.where("broken_rules = ''").select(columns), "premises")
+        cleaned.unpersist()
     with step("features"):
         features = write(build_features(premises), "premises_features")
     with step("split and balance"):

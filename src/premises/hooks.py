@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import sys
 from contextlib import ExitStack
@@ -160,6 +161,7 @@ class RunHooks:
             catalog: The catalog of the run.
         """
         self._watch.close()
+        atexit.register(gc.freeze)  # or Python looks for circles among all its objects as it ends, for half a second
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
