@@ -66,6 +66,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", metafunc.config.getoption("engines").split(","), indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the tests (`pytest -n 2`): all that starts Spark is for one, and else a file is."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"spark", "prod_storage"} or "spark" in parameters.values():
+            item.add_marker("spark")
+        unit = "spark" if item.get_closest_marker("spark") else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(unit))
+
+
 @dataclass(frozen=True)
 class Engine:
     """Turns Arrow tables into an engine's native frames and back; the way back sorts by the first column."""

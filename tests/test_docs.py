@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+pytestmark = pytest.mark.spark
+
 SOURCES = ("benchmarks", "conf", "deploy", "docs", "notebooks", "src", "mkdocs.yml")
 """What of a clone the site is made from."""
 

@@ -27,6 +27,8 @@ from storage import digest, read, read_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.spark
+
 ENVIRONMENTS = ("base", "prod")
 FILE = VINTAGES[2016].file
 TEN_GIB = 10 * 2**30

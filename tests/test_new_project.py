@@ -24,6 +24,8 @@ from new.words import CENSUS_WORDS
 from premises.spark.h2o import is_installed
 from storage import digest, read, read_json
 
+pytestmark = pytest.mark.spark
+
 ROWS = 2_400
 SAME_TABLES = (
     "02_intermediate/rows.parquet",

@@ -17,6 +17,8 @@ from kedro.io import DatasetError
 from conftest import PROJECT, fresh_environment, open_session
 from premises.census.schema import CREDIT
 
+pytestmark = pytest.mark.spark
+
 NOTEBOOKS = (
     "1_census",
     "2_scikit_learn",

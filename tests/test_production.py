@@ -41,6 +41,8 @@ from storage import (
     read_json,
 )
 
+pytestmark = pytest.mark.spark
+
 ENVIRONMENTS = [path.name for path in (PROJECT / "conf").iterdir() if path.is_dir()]
 
 JOBS, STAGES = 119, 126

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page
 
+pytestmark = pytest.mark.spark
+
 START_SECONDS = 120
 STILL_MILLISECONDS = 300
 PIPELINES = ["data_engineering", "sklearn_research", "spark_production"]

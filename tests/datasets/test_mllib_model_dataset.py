@@ -21,6 +21,8 @@ from premises.spark.estimators import make_mllib_tree
 from premises.spark.tree import to_mllib
 from storage import digest_again
 
+pytestmark = pytest.mark.spark
+
 PREVIEW = """
 import subprocess, sys
 from premises.datasets.mllib_model_dataset import MLlibModelDataset

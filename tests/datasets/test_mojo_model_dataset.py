@@ -22,6 +22,8 @@ from premises.errors import H2OError
 from premises.spark.models import add_probability
 from storage import digest_again
 
+pytestmark = pytest.mark.spark
+
 PREVIEW = """
 import subprocess, sys
 from premises.datasets.mojo_model_dataset import MojoModelDataset

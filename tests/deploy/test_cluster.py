@@ -25,6 +25,8 @@ from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.spark
+
 MOMENTS = [
     ("check_premises", 0.5, []),
     ("build_premises_features", 1.0, []),

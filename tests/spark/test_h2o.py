@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from cluster import Cluster
 
+pytestmark = pytest.mark.spark
+
 SECONDS = 5
 """A port that says nothing for so long is no web server."""
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from premises.spark import progress
 from premises.spark.progress import StageProgress
 
+pytestmark = pytest.mark.spark
+
 TASKS = 6
 TASK_SECONDS = 0.4
 

@@ -31,6 +31,8 @@ from premises.errors import SparkError
 from premises.settings import CONFIG_LOADER_ARGS
 from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
 
+pytestmark = pytest.mark.spark
+
 SECONDS = 30
 """An error in the set-up is answered within; the start of the command line takes most of it."""
 
