@@ -12,6 +12,8 @@ CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
 VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
 PORT := 4141
 NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
+NEEDS_SERVER = location.protocol == "file:" && addEventListener("load", () => document.body.textContent = \
+  "A browser shows the graph from a server alone: run make viz.")
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
@@ -64,7 +66,7 @@ viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
 viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
 	@rm -rf build/api build/assets build/graph
 	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews
-	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS)</script>|' build/index.html
+	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS); $(subst &,\&,$(NEEDS_SERVER))</script>|' build/index.html
 	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
 	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
 
@@ -84,8 +86,9 @@ benchmark: .venv/installed  ## measure the engines side by side, to docs/benchma
 	@$(BIN)/python benchmarks/engines.py
 
 package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
-	@$(BIN)/kedro package
+	@mkdir -p build && $(BIN)/kedro package >build/package.log 2>&1 || { cat build/package.log >&2; exit 1; }
 	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
+	@echo "dist/ has: $$(ls -m dist | tr -d '\n')."
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

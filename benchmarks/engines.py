@@ -2,7 +2,7 @@
 
 Draws a census of each size as Parquet. In each turn every engine works on it, as `kedro run --env=ENGINE` in a process
 of its own. One that takes more memory than it may is ended, and has no seconds at that size. Writes the medians to a
-JSON file, and draws them.
+JSON file, draws them, and puts them into the pages of the documentation.
 
     python benchmarks/engines.py                                   all sizes: two hours or more on two cores
     python benchmarks/engines.py --rows 10000000 --engines polars duckdb --runs 1 --add
@@ -14,6 +14,7 @@ With --add, what the file already has of other engines, sizes and steps is kept.
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from processes import (
 )
 
 ENVIRONMENTS = {"pandas": "base", "polars": "polars", "duckdb": "duckdb", "dask": "dask", "spark": "prod"}
+TITLES = {"pandas": "pandas", "polars": "Polars", "duckdb": "DuckDB", "dask": "Dask", "spark": "Spark"}
 RUNS = {PUBLISHED_ROWS: 3, 1_000_000: 3, 10_000_000: 3, 50_000_000: 1}
 MEMORY_GIB = {50_000_000: 8}
 """What a run may take at that size: whether it goes beyond memory is asked there."""
@@ -40,6 +42,7 @@ SCORING_NODES = "score_premises_with_research_tree,count_scores"
 TREE = ("06_models/research_tree.skops", "06_models/research_tree.skops.sha256")
 STEPS = Path(__file__).with_name("steps.py")
 OUTPUT = PROJECT / "docs" / "benchmarks" / "engines.json"
+PAGES = [PROJECT / "docs" / name for name in ("which-engine.md", "why-spark.md")]
 COLOURS = {"pandas": "#0072B2", "polars": "#D55E00", "duckdb": "#009E73", "dask": "#CC79A7", "spark": "#737373"}
 MARKERS = {"pandas": "o", "polars": "s", "duckdb": "^", "dask": "D", "spark": "v"}
 
@@ -144,29 +147,59 @@ def _key(record):
     return record.get("engine", record.get("operation")), record["rows"]
 
 
-def by_rows(records, measured, form):
-    """Give a record for each size with a text for each engine, for a table."""
+def table(headings, lines):
+    """Make a table of Markdown; all columns but the first are numbers, and so is that of rows."""
+    rule = ["---" if heading == "operation" else "---:" for heading in headings]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, rule, *lines))
+
+
+def table_by_rows(records, measured, form):
+    """Make a table with a line for each size, and a column for each engine."""
     cells = {
         (record["rows"], record["engine"]): "too large" if record[measured] is None else form.format(record[measured])
         for record in records
     }
-    return [
-        {"rows": rows, **{engine: cells.get((rows, engine), "") for engine in ENVIRONMENTS}}
-        for rows in sorted({rows for rows, _ in cells})
-    ]
+    return table(
+        ["rows", *TITLES.values()],
+        [
+            [f"{rows:,}", *(cells.get((rows, engine), "") for engine in TITLES)]
+            for rows in sorted({rows for rows, _ in cells})
+        ],
+    )
 
 
 def write(results, file):
-    """Write the results, with the tables that the documentation shows, and draw them."""
-    engineering, scoring = results.get("data_engineering", []), results.get("scoring", [])
-    results |= {
-        "seconds_by_rows": by_rows(engineering, "seconds", "{:,.1f}"),
-        "memory_by_rows": by_rows(engineering, "peak_mib", "{:,}"),
-        "scoring_by_rows": by_rows(scoring, "seconds", "{:,.1f}"),
-    }
+    """Write the results, draw them, and put them into the pages of the documentation."""
     file.write_text(f"{json.dumps(results, indent=1)}\n", encoding="utf-8")
-    if engineering:
+    if results.get("data_engineering"):
         draw(results, file.with_suffix(".png"))
+    if file == OUTPUT:
+        for page in PAGES:
+            page.write_text(fill(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+def fill(page, results):
+    """Put the results behind the marks of a page: `<!-- seconds of engines.py -->`."""
+    engineering, scoring = results.get("data_engineering", []), results.get("scoring", [])
+    filled = {
+        "seconds": table_by_rows(engineering, "seconds", "{:,.1f}"),
+        "memory": table_by_rows(engineering, "peak_mib", "{:,}"),
+        "scoring": table_by_rows(scoring, "seconds", "{:,.1f}"),
+        "steps": table(
+            ["operation", "rows", "Dask, seconds", "Spark, seconds"],
+            [
+                [one["operation"], f"{one['rows']:,}", f"{one['dask_seconds']:.1f}", f"{one['spark_seconds']:.1f}"]
+                for one in results.get("dask_against_spark", [])
+            ],
+        ),
+        "machine": results["machine"]["where"],
+        "limit": f'"too large": it took more than it may ({results["machine"]["limit"]}), and was ended. '
+        "Empty: not measured.",
+    }
+    for name, text in filled.items():
+        mark = f"<!-- {name} of engines.py -->\n"
+        page = re.sub(rf"(?<={re.escape(mark)}\n).*?(?=\n\n|\Z)", lambda _, text=text: text, page, flags=re.DOTALL)
+    return page
 
 
 def draw(results, file):
@@ -182,11 +215,12 @@ def draw(results, file):
                 if record["engine"] == engine and record[measured] is not None
             )
             if points:
-                axis.plot(*zip(*points, strict=True), label=engine, color=colour, marker=MARKERS[engine])
+                axis.plot(*zip(*points, strict=True), label=TITLES[engine], color=colour, marker=MARKERS[engine])
         axis.set(xscale="log", yscale="log", xlabel="rows of the census", ylabel=label)
         axis.grid(alpha=0.3)
         axis.spines[["right", "top"]].set_visible(False)
-    axes[0].set_title("data_engineering, from the file to model_input", loc="left")
+    axes[0].set_title("data_engineering: seconds", loc="left")
+    axes[1].set_title("peak memory of all its processes", loc="left")
     axes[0].legend(frameon=False)
     figure.savefig(file, dpi=110)
 
@@ -221,7 +255,7 @@ def main():
             keep(to_records(rows, measure(rows, runs, folder, given.engines)))
         if given.steps or not given.add:
             keep({"dask_against_spark": measure_steps(given.steps or STEPS_ROWS, folder)})
-    write(results, given.output)  # with --add alone, the tables and the plot are made anew
+    write(results, given.output)  # with --add alone, the pages and the plot are made anew
     print(f"The medians are in {given.output}.")
 
 

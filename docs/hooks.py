@@ -2,7 +2,7 @@
 
 A page types no measured number in. It asks for it, by the name of an environment and of a dataset that holds JSON:
 `{{ base.research_metrics.test.auc | shown(".3f") }}`; or by the name of a file in `docs/benchmarks`:
-`{{ benchmarks.engines.machine }}`. Where there was no run, the page says so and how to get one. A name that a file
+`{{ benchmarks.bins.trees }}`. Where there was no run, the page says so and how to get one. A name that a file
 does not have ends the build. Reference pages are written from the code, the models of the parameters and `conf`, so
 they cannot be older than those.
 
@@ -45,7 +45,7 @@ PROJECT = Path(__file__).parents[1]
 CONF = PROJECT / "conf"
 SOURCE = PROJECT / "src"
 RUN = "run `make run`"
-BENCHMARKS = ("bins", "engines")
+BENCHMARKS = ("bins",)
 """Files of figures in `docs/benchmarks`, which the scripts of `benchmarks` write."""
 
 MIRRORED = ("deploy/README.md",)

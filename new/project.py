@@ -92,7 +92,8 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         msg = f"{made.parent} is no folder that can be written to. Make it, or give another DIR."
         raise ProjectError(msg)
     if data and not Path(data).is_file():
-        msg = f"There is no file {data}. Give a CSV or Parquet file with DATA."
+        what = "is a folder" if Path(data).is_dir() else "is not there"
+        msg = f"{data} {what}. Give a CSV or Parquet file with DATA."
         raise ProjectError(msg)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=made.parent) as beside:
         staged = Path(beside) / "project"
@@ -256,12 +257,14 @@ def _tell(table: Table) -> list[str]:
     """Say what was made of the columns."""
     shown = {"numbers": table.numbers, "categories": table.codes, "no features": table.texts}
     kinds = [
-        f"{len(found)} {kind} ({', '.join(one.in_file for one in found)})" for kind, found in shown.items() if found
+        f"{kind}: {', '.join(one.in_file or 'the column without a name' for one in found)}"
+        for kind, found in shown.items()
+        if found
     ]
     return [
         f"{table.file}: {table.rows:,} rows, told apart by {table.id.in_file!r}.",
         f"{table.label.in_file!r} is to be predicted: {table.positive!r} is positive, {table.negative!r} negative.",
-        f"Taken for {'; '.join(kinds)}.",
+        f"Taken for {'; for '.join(kinds)}.",
         *(
             f"CHECK {name!r}: it alone tells the classes apart with an AUC of {auc:.2f}. Is it known before the label?"
             for name, auc in table.leaks.items()

@@ -22,7 +22,7 @@ CUTS = [
     # What is the census' alone. `district` comes as a partition of the engines' tables, and as the place that reports
     # compare models by: the place stays, under the name of another column.
     (r"hooks\.py$", r".*\bimport VINTAGES\n|^ +self\._vintage = .*\n|VINTAGES\[self\._vintage\], ", ""),
-    (r"hooks\.py$", r"(?s:HOW_TO_GET = \{.*?^\})", 'HOW_TO_GET = {"raw_file": "Put your file there."}'),
+    (r"hooks\.py$", r"(?s:^DRAW = .*?^\})", 'HOW_TO_GET = {"raw_file": "Put your file there."}'),
     (r"hooks\.py$", r'"rows", ', ""),
     (
         r"pipeline_registry\.py$",

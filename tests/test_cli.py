@@ -67,6 +67,7 @@ def test_in_cluster_mode_nothing_of_this_machine_is_said() -> None:
     [
         ([], "This environment has no spark.yml. Try --env=prod."),
         (["--env=base"], "This environment has no spark.yml. Try --env=prod."),
+        (["--env=zzz"], "either does not exist or is not a valid directory"),
         (
             ["--env=prod", "--params=master=yarn"],
             "spark.driver.host is 127.0.0.1, where the workers of yarn do not find this machine.",

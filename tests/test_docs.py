@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import cached_property
 from html.parser import HTMLParser
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -276,6 +277,20 @@ def test_figures_of_a_benchmark_are_those_of_its_file(fresh_site: Path) -> None:
     assert f"on {bins['training_rows']:,} training rows" in page.text
     for one in bins["trees"]:
         assert f"{one['tree']} {one['agreement']:.2%} {one['mean_dp']:.4f} {one['auc_difference']:+.4f}" in page.text
+
+
+def test_the_tables_of_the_engines_are_those_of_their_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PROJECT / "benchmarks")
+    engines = import_module("engines")
+    results = json.loads(engines.OUTPUT.read_text())
+    for page in engines.PAGES:
+        text = page.read_text()
+        assert engines.fill(text, results) == text, f"{page.name}: python benchmarks/engines.py --rows --add"
+    (ten,) = (line for line in engines.PAGES[0].read_text().splitlines() if line.startswith("| 10,000,000 | "))
+    of_pandas = next(
+        one for one in results["data_engineering"] if (one["engine"], one["rows"]) == ("pandas", 10_000_000)
+    )
+    assert f"| {of_pandas['seconds']:.1f} |" in ten
 
 
 def test_a_figure_that_a_file_does_not_have_ends_the_build(tmp_path: Path, hooks) -> None:

@@ -91,7 +91,7 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("--name=credit_risk", f"--data={file}", "--id=Loan ID", "--label=Default", f"--dir={folder / 'credit'}")
     said = run_in(PROJECT, "new", *options)
     assert "'Y' is positive, 'N' negative" in said
-    assert "3 numbers (yearlyIncome, late payments, rate); 1 categories (purpose of loan); 1 no features" in said
+    assert "numbers: yearlyIncome, late payments, rate; for categories: purpose of loan; for no features: " in said
     with ThreadPoolExecutor() as pool:  # they share nothing but the file
         runs = [pool.submit(run_in, folder / "credit", "kedro", "run", f"--env={env}") for env in ("base", "prod")]
     for run in runs:
@@ -243,7 +243,8 @@ def test_without_a_file_a_small_one_is_drawn(tmp_path: Path) -> None:
         ({"name": "json"}, "is a word of Python"),
         ({"name": "pandas"}, "is the name of an installed package"),
         ({"name": "premises"}, "is the name of an installed package"),
-        ({"data": "nowhere.csv"}, "There is no file nowhere.csv"),
+        ({"data": "nowhere.csv"}, "nowhere.csv is not there. Give a CSV or Parquet file"),
+        ({"data": "."}, "is a folder. Give a CSV or Parquet file"),
         ({"dir": "."}, "is there already, and nothing is overwritten"),
         ({"dir": "nowhere/loans"}, "is no folder that can be written to"),
         ({"identity": ""}, "say which column tells rows apart, by ID=…. There are: Loan ID, yearlyIncome,"),
@@ -326,7 +327,7 @@ def test_on_the_command_line_an_error_is_one_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode != 0
-    assert f"Error: There is no file {tmp_path}/a b.csv." in done.stderr
+    assert f"Error: {tmp_path}/a b.csv is not there." in done.stderr
     assert "Traceback" not in done.stderr
 
 

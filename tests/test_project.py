@@ -238,6 +238,68 @@ def test_an_input_that_a_pipeline_makes_is_named_with_that_pipeline(tmp_path: Pa
         session.run(pipeline_names=["sklearn_research"])
 
 
+def test_what_makes_an_input_is_named_with_the_environment(tmp_path: Path) -> None:
+    hint = "kedro run --env=polars --pipelines=data_engineering` to make it"
+    with open_session(tmp_path, env="polars") as session, pytest.raises(DatasetError, match=hint):
+        session.run(pipeline_names=["sklearn_research"])
+
+
+@pytest.mark.parametrize(
+    ("census", "hint"),
+    [({}, "Run `python -m premises.census.download`"), ({"vintage": 2019}, "Put it there, or run `kedro run")],
+)
+def test_only_the_census_of_2016_is_said_to_be_downloaded(tmp_path: Path, census: dict[str, int], hint: str) -> None:
+    with open_session(tmp_path, census=census) as session, pytest.raises(DatasetError) as caught:
+        session.run()
+    assert hint in str(caught.value)
+    assert "--pipelines=sample_census` with the same --params" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--pipelines=data_enginering"], "There is no pipeline 'data_enginering'. Did you mean 'data_engineering'?"),
+        (["--pipelines=zzz"], "There is no pipeline 'zzz'. There are: __default__, data_engineering, research_scoring"),
+        (["--nodes=check_premisses"], "there is no node 'check_premisses'. Did you mean 'data_engineering.check_prem"),
+        (["--nodes=train_mllib"], "It is one of --pipelines=spark_production."),
+        (["--tags=zzz"], "Nothing is to run: no node has all that the options of the run ask for."),
+        (["--pipelines=spark_production"], "is Spark's, and this environment has no spark.yml. Try --env=prod."),
+        (["--env=zzz"], "conf/zzz"),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_in_one_sentence(
+    tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    done = kedro("run", *options, f"--params=storage={tmp_path}")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode
+    assert sentence in said
+    assert "Traceback" not in said
+    assert outputs(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "the run takes the parameters data_engineering, and no file sets them. Put parameters_data_engineering"),
+        ("data_engineering: [", "Invalid YAML or JSON file"),
+    ],
+)
+def test_a_file_of_parameters_that_is_gone_or_broken_is_named(tmp_path: Path, text: str | None, sentence: str) -> None:
+    put_census(tmp_path, {})
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf)
+    file = conf / "base/parameters_data_engineering.yml"
+    file.unlink()
+    if text:
+        file.write_text(text)
+    done = kedro("run", f"--conf-source={conf}", f"--params=storage={tmp_path}")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert sentence in said
+    assert "Traceback" not in said
+
+
 def test_the_command_line_loads_no_heavy_library_to_list_pipelines() -> None:
     code = (
         "import sys; from pathlib import Path; from kedro.framework.startup import bootstrap_project;"

@@ -68,7 +68,11 @@ def spark_flags(env: str | None, conf_source: str | None, params: dict[str, Any]
     """  # noqa: D301 - the backspace keeps click from filling the lines
     session = KedroSession.create(env=env, conf_source=conf_source, runtime_params=params)
     try:
-        configured = session.load_context().config_loader["spark"]
+        loader = session.load_context().config_loader
+    except MissingConfigException as error:  # no such environment
+        raise click.ClickException(str(error)) from error
+    try:
+        configured = loader["spark"]
     except MissingConfigException:  # Kedro says so of an environment without it, and gives none for base
         configured = {}
     if not configured:

@@ -52,10 +52,12 @@ SPARK_DATASETS = (
 COMMAND = "premises" if Path(sys.argv[0]).name in {"premises", "submit.py"} else "kedro run"
 """What a person has typed to get here: the wheel's command, or that of a checkout."""
 
+DRAW = f"`{COMMAND} --pipelines=sample_census` with the same --params for a sample drawn from published counts."
 HOW_TO_GET = {
-    "census_file": "Run `python -m premises.census.download` for the file of 2016 that the Council publishes, or "
-    f"`{COMMAND} --pipelines=sample_census` with the same --params for a sample drawn from its published counts."
+    VINTAGES[2016].file: "Run `python -m premises.census.download` for the file that the Council publishes, or " + DRAW,
+    "census_file": f"Put it there, or run {DRAW}",
 }
+"""Of a dataset that no pipeline of a run makes, by the name of its file or by its own."""
 
 
 class RunHooks:
@@ -63,6 +65,8 @@ class RunHooks:
 
     def __init__(self) -> None:
         self._conf_source = Path()
+        self._command = COMMAND
+        self._has_spark_settings = False
         self._storage_is_shared = False
         self._conf_catalog: dict[str, Any] = {}
         self._trains = False
@@ -70,6 +74,7 @@ class RunHooks:
         self._has_checked_rows = False
         self._began = 0.0
         self._seconds: dict[str, float] = {}
+        self._reports: list[str] = []
         self._watch = ExitStack()
         self._progress: StageProgress | None = None
 
@@ -84,12 +89,15 @@ class RunHooks:
             SparkError: If JAVA_HOME is set and has no Java.
         """
         self._conf_source = Path(context.config_loader.conf_source)
+        self._command = f"{COMMAND} --env={context.env}" if context.env else COMMAND
+        self._has_spark_settings = False
         self._storage_is_shared = context.config_loader["globals"].get("storage_is_shared", False)
         try:
             settings = context.config_loader["spark"]
         except MissingConfigException:  # the environment's engine is another
             return
         prepare_spark(settings)
+        self._has_spark_settings = True
 
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
@@ -109,30 +117,38 @@ class RunHooks:
             catalog: The catalog of the run; it holds each parameter as `params:<name>`.
 
         Raises:
-            ParameterValidationError: If no pipeline has a parameter of a name that is set in a file or by --params.
-                (Kedro itself checks the parameters that it knows, and would pass over a misspelt block.)
+            ParameterValidationError: If no pipeline has a parameter of a name that is set in a file or by --params
+                (Kedro itself checks the parameters that it knows, and would pass over a misspelt block), or no file
+                sets one that the run takes.
             DatasetError: If a dataset that the run starts from is missing or an empty file.
-            SparkError: If the run needs Spark and it does not start, or its workers don't share the run's storage.
+            SparkError: If the run needs Spark and the environment has no settings for it, it does not start, or its
+                workers don't share the run's storage.
             H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
         self._has_checked_rows = False
+        self._reports = []
+        self._check_parameters_are_set(pipeline, catalog)
         self._vintage = catalog.load("params:census.vintage")
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
         if pipeline.all_outputs() & {"mllib_model", "h2o_model", "release"}:
             self._check_h2o(pipeline, catalog)
         used = pipeline.datasets() & self._conf_catalog.keys()
         inputs = sorted(pipeline.inputs() & used)
+        of_spark = sorted(name for name in used if _type_of_table(self._conf_catalog[name]).startswith(SPARK_DATASETS))
+        needs_spark = bool(of_spark)
+        if needs_spark and not self._has_spark_settings:
+            msg = f"{of_spark[0]} is Spark's, and this environment has no spark.yml. Try --env=prod."
+            raise SparkError(msg)
         for name in inputs:
             self._check_local_input(name)
-        needs_spark = any(_type_of_table(self._conf_catalog[name]).startswith(SPARK_DATASETS) for name in used)
         if needs_spark:
             self._check_storage(used, find_master())
             start_spark()
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
             if not _is_local(path) and not catalog.exists(name):
-                raise DatasetError(_missing(name, path))
+                raise DatasetError(self._missing(name, path))
         if needs_spark:
             self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
             atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
@@ -165,6 +181,9 @@ class RunHooks:
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
+        for name in outputs:
+            if name.endswith("_scores"):
+                logger.info("Scores: %s", _short(self._conf_catalog[name]["filepath"]))
         if not metrics:
             for report in reports:
                 logger.info("Report: %s", report)
@@ -181,8 +200,10 @@ class RunHooks:
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Take the bar away before the error is told."""
+        """Take the bar away before the error is told, and say where the reports are that may show why."""
         self._watch.close()
+        for name in self._reports:
+            logger.info("Report: %s", _short(self._conf_catalog[name]["filepath"]))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -196,13 +217,16 @@ class RunHooks:
             self._progress.node = node.name
 
     @hook_impl
-    def after_dataset_saved(self, node: Node) -> None:
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Stop the clock of a node; on Spark the work is done while its output is saved.
 
         Args:
-            node: Whose output has been saved.
+            dataset_name: What has been saved.
+            node: Whose output it is.
         """
         self._seconds[node.name] = perf_counter() - self._began
+        if dataset_name.endswith("_report"):
+            self._reports.append(dataset_name)
 
     @staticmethod
     def _check_h2o(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
@@ -225,9 +249,9 @@ class RunHooks:
             msg = f"{name}: {_short(path)} is a link that leads nowhere, or in a circle. Mend it."
             raise DatasetError(msg)
         if not Path(path).exists():
-            raise DatasetError(_missing(name, path))
+            raise DatasetError(self._missing(name, path))
         if Path(path).is_file() and Path(path).stat().st_size == 0:
-            msg = f"{name}: {_short(path)} is an empty file. Remove it. {_how_to_get(name)}"
+            msg = f"{name}: {_short(path)} is an empty file. Remove it. {self._how_to_get(name, path)}"
             raise DatasetError(msg)
 
     def _check_storage(self, used: Iterable[str], master: str) -> None:
@@ -260,6 +284,27 @@ class RunHooks:
             msg = f"{', '.join(files) or '--params'}: no pipeline has a parameter {name!r}. {hint}"
             raise ParameterValidationError(msg)
 
+    def _check_parameters_are_set(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        taken = {name for name in pipeline.inputs() if name.startswith(PARAMETER)}
+        if missing := sorted({_block(name) for name in taken if name not in catalog}):
+            files = ", ".join(f"parameters_{name}.yml" for name in missing)
+            msg = (
+                f"the run takes the parameters {', '.join(missing)}, and no file sets them. Put {files} into conf/base."
+            )
+            raise ParameterValidationError(msg)
+
+    def _missing(self, name: str, path: str) -> str:
+        return f"{name}: there is no {_short(path)}. {self._how_to_get(name, path)}"
+
+    def _how_to_get(self, name: str, path: str) -> str:
+        for known in (Path(path).name, name):
+            if known in HOW_TO_GET:
+                return HOW_TO_GET[known]
+        makers = sorted(key for key, made in registered.items() if name in made.all_outputs() and key != "__default__")
+        if not makers:
+            return "No pipeline makes it: put it there."
+        return f"Run `{self._command} --pipelines={makers[0]}` to make it."
+
 
 def _block(name: str) -> str:
     """Give the top-level name of `params:block.key`."""
@@ -275,17 +320,6 @@ def _type_of_table(config: dict[str, Any]) -> str:
 def _is_local(path: str) -> bool:
     """Say whether a path is one of this machine's."""
     return "://" not in path
-
-
-def _missing(name: str, path: str) -> str:
-    return f"{name}: there is no {_short(path)}. {_how_to_get(name)}"
-
-
-def _how_to_get(name: str) -> str:
-    if name in HOW_TO_GET:
-        return HOW_TO_GET[name]
-    makers = sorted(key for key, made in registered.items() if name in made.all_outputs() and key != "__default__")
-    return f"Run `{COMMAND} --pipelines={makers[0]}` to make it." if makers else "No pipeline makes it: put it there."
 
 
 def _short(path: str) -> str:

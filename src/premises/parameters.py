@@ -38,7 +38,8 @@ class Parameters(BaseModel):
         except ValidationError as error:
             block = cls.block or cls.__module__.split(".")[-2]  # premises.pipelines.<block>.parameters
             problems = [
-                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}; it is {problem['input']!r}"
+                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}"
+                + (f"; it is {problem['input']!r}" if problem["type"] != "missing" else "")
                 for problem in error.errors()
             ]
             msg = f"in parameters_{block}.yml or --params, {'; '.join(problems)}."

@@ -6,10 +6,12 @@ import logging
 import re
 import tarfile
 import zipfile
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
@@ -30,7 +32,16 @@ RAISED = re.compile(r"\s\[USER_RAISED_EXCEPTION\] (.*) SQLSTATE: P0001")
 NODE_FILTERS = ("node_names", "from_nodes", "to_nodes", "namespaces")
 """Arguments of a run that name nodes, or their namespaces."""
 
-TOLD_IN_A_SENTENCE = (DatasetError, DataValidationError, MissingConfigException, ParameterValidationError)
+NO_NODES = "Pipeline contains no nodes"
+"""How Kedro's sentence begins where filters leave nothing of a pipeline."""
+
+TOLD_IN_A_SENTENCE = (
+    DatasetError,
+    DataValidationError,
+    MissingConfigException,
+    ParameterValidationError,
+    yaml.YAMLError,
+)
 """Kedro's errors whose message is all that a user needs."""
 
 
@@ -52,8 +63,8 @@ class PremisesSession(KedroSession):
             The outputs of the run that are not in the catalog, by name.
 
         Raises:
-            ValueError: If a named pipeline is not registered.
-            ConfigurationError: If the configuration is an archive that has paths which lead out of it.
+            ConfigurationError: If a named pipeline or node is not there, or the configuration is an archive that has
+                paths which lead out of it.
             ParameterValidationError: If a parameter has a wrong name or value; nothing has run then.
         """
         try:
@@ -61,7 +72,7 @@ class PremisesSession(KedroSession):
             if not pipeline_name and not pipeline_names:
                 pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
             kwargs |= {key: _in_full(kwargs[key]) for key in NODE_FILTERS if kwargs.get(key)}
-            result: dict[str, Any] = super().run(pipeline_name, pipeline_names, *args, **kwargs)
+            result: dict[str, Any] = self._run(pipeline_name, pipeline_names, *args, **kwargs)
         except (*TOLD_IN_A_SENTENCE, PremisesError) as error:
             if click.get_current_context(silent=True) is None:
                 raise
@@ -69,6 +80,37 @@ class PremisesSession(KedroSession):
             traceback_logger.exception("The run has failed.")
             raise click.ClickException(_message(error)) from error
         return result
+
+    def _run(self, pipeline_name: str | None, pipeline_names: list[str] | None, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().run(pipeline_name, pipeline_names, *args, **kwargs)
+        except ValueError as error:
+            names = pipeline_names or [str(pipeline_name)]
+            nodes = [node for key in NODE_FILTERS if key != "namespaces" for node in kwargs.get(key) or ()]
+            msg = _name_unknown(names, nodes)
+            if str(error).startswith(NO_NODES):
+                msg = msg or "Nothing is to run: no node has all that the options of the run ask for."
+            if msg:
+                raise ConfigurationError(msg) from error
+            raise
+
+
+def _name_unknown(names: Iterable[str], nodes: Iterable[str]) -> str | None:
+    """Say which pipeline or node is not there, and which is meant; None where all are."""
+    pipelines.set_requested(None)  # Kedro has loaded those that were named
+    if unknown := [name for name in names if name not in pipelines]:
+        return f"There is no pipeline {unknown[0]!r}. {_suggest(unknown[0], pipelines)}"
+    known = [node.name for name in names for node in pipelines[name].nodes]
+    if unknown := [name for name in nodes if name not in known]:
+        other = next((key for key, one in pipelines.items() if unknown[0] in {node.name for node in one.nodes}), None)
+        hint = f"It is one of --pipelines={other}." if other else _suggest(unknown[0], known)
+        return f"{', '.join(names)}: there is no node {unknown[0]!r}. {hint}"
+    return None
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known := sorted(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
 
 
 def _in_full(names: Iterable[str]) -> list[str]:

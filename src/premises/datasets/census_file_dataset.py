@@ -125,16 +125,16 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 
     def _read_header(self, start: bytes, encoding: str) -> list[str]:
         if not start:
-            self._refuse("is an empty file. Get the census again.")
+            self._refuse("is an empty file. Get the file again.")
         text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
         if "\0" in text:
-            self._refuse("begins with null bytes: it is damaged, or no text in UTF-8. Get the census again.")
+            self._refuse("begins with null bytes: it is damaged, or no text in UTF-8. Get the file again.")
         try:
             columns = next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
         except csv.Error as error:
             self._refuse(f"has no header that can be read: {error}; most often a quote without its end. Mend it.")
         if not columns or (len(start) < HEADER_BYTES and "\n" not in text.strip().replace("\r", "\n")):
-            self._refuse("has column names at most, and no rows. Get the census again.")
+            self._refuse("has column names at most, and no rows. Get the file again.")
         if len(columns) == 1 and (other := next((sign for sign in OTHER_DELIMITERS if sign in columns[0]), None)):
             self._refuse(f"has its columns separated by {OTHER_DELIMITERS[other]}. Separate them by commas.")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
@@ -244,7 +244,7 @@ class _Checked(io.RawIOBase):
             self._refuse(msg)
         if b"\0" in block:
             line = self._quotes.line + block.count(b"\n", 0, block.index(b"\0"))
-            self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the census again.")
+            self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the file again.")
         self._quotes.check(block, end=not block)
         return block
 

@@ -111,6 +111,7 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram]) -> Figure:
                 points.true[1:] / points.true[-1],
                 points.true[1:] / found,
                 color=colour,
+                marker="o" if len(found) == 1 else None,  # one point makes no line
                 label=f"{name}: average precision {average_precision(histogram):.3f}",
             )
             axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
@@ -166,6 +167,8 @@ def plot_importances(tree: DecisionTreeClassifier) -> Figure:
         _as_shares(axes.xaxis)
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.15)
+        if not tree.feature_importances_.any():  # a tree of one leaf
+            axes.set_xlim(0, 1)
     return figure
 
 
@@ -191,9 +194,10 @@ def plot_tree_top(tree: DecisionTreeClassifier) -> Figure:
             fontsize=10,
             ax=axes,
         )
-        depth = tree.get_depth()
+        depth, leaves = tree.get_depth(), tree.get_n_leaves()
+        shown = "A whole tree" if depth < LEVELS_SHOWN else f"The first {LEVELS_SHOWN} levels of a tree"
         axes.set_title(
-            f"The first {min(LEVELS_SHOWN, depth)} of {depth} levels; the tree has {tree.get_n_leaves()} leaves. "
+            f"{shown} of depth {depth} with {leaves} {'leaf' if leaves == 1 else 'leaves'}. "
             "value: shares of not active and active; left is yes"
         )
     return figure
@@ -237,9 +241,10 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
     """
     features = list(reversed(drift["features"]))
     limit = drift["largest_psi"]
-    with _figure(6.4, 1.2 + 0.27 * len(features)) as (figure, axes):
+    with _figure(9, 1.2 + 0.24 * len(features)) as (figure, axes):
         colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
-        bars = axes.barh([one["feature"] for one in features], [one["psi"] for one in features], color=colours)
+        names = [_words(one["feature"]) for one in features]
+        bars = axes.barh(names, [one["psi"] for one in features], color=colours)
         axes.axvline(limit, color=GREY, linestyle="--")
         axes.bar_label(bars, fmt="%.3f", padding=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
         axes.grid(visible=False, axis="y")

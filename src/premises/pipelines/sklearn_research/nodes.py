@@ -108,6 +108,8 @@ def search_tree(
         warnings.filterwarnings("ignore", "The estimator DecisionTreeClassifier does not support callbacks")
         search.fit(train.drop(columns=list(KEYS)), train["is_active"])
     logger.info("The best has a mean AUC of %.4f over the folds: %s.", search.best_score_, search.best_params_)
+    if search.best_estimator_.get_n_leaves() == 1:
+        logger.warning("The tree has one leaf: it gives every premises the same. Take more rows, or smaller leaves.")
     results = search.cv_results_
     records = [
         {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
