@@ -7,7 +7,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 BIN4 := .venv-spark4/bin
 UV := .uv/bin/uv
-CENSUS := data/01_raw/2016_cens_locals_plantabaixa.csv
+VINTAGE := $(lastword $(shell sed -n 's/^vintage: *\([0-9]*\).*/\1/p' conf/base/globals.yml $(wildcard conf/local/globals.yml)))
+CENSUS := data/01_raw/$(VINTAGE)_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.
 VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
 PORT := 4141

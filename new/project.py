@@ -50,6 +50,9 @@ BROWSER = "chromium"
 """What only the template's own tests open, if they need it."""
 
 EXAMPLE_ROWS = 3_000
+EXACT = 2**53
+"""Whole numbers below it are the same as floats."""
+
 PLANS = ("month by month", "one year", "two years")
 
 
@@ -190,7 +193,7 @@ def _write_own(staged: Path, words: Words, values: dict[str, Any]) -> None:
     )
     environment.filters |= {
         "repr": repr,
-        "number": lambda number: repr(int(number) if number == int(number) else number),
+        "number": lambda number: repr(int(number) if abs(number) < EXACT and number == int(number) else number),
     }
     pieces = {
         "contract": _take_definitions("src/premises/census/contract.py", words),

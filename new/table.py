@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -176,7 +177,11 @@ def name_columns(in_file: list[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, (column, name) in enumerate(words.items(), start=1):
         free = _free_name(name, {*words.values(), *names.values()} - {name})
-        names[column] = f"{free or 'column'}_{place}" if free in {"", *names.values()} else free
+        taken = {"", *names.values()}
+        later = (f"{free or 'column'}_{number}" for number in count(place))
+        names[column] = (
+            free if free not in taken else next(one for one in later if one not in {*taken, *words.values()})
+        )
     return names
 
 

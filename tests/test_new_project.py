@@ -331,6 +331,14 @@ def test_on_the_command_line_an_error_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_numbers_beyond_those_of_integers_stay_floats(tmp_path: Path) -> None:
+    rows = [{"id": str(row), "size": "1e20" if row % 2 else "7", "label": "yn"[row % 3 == 0]} for row in range(600)]
+    made, _ = make_project(
+        "large", str(write_csv(tmp_path / "large.csv", rows)), "id", "label", dir=str(tmp_path / "x")
+    )
+    assert "low=7, high=1e+20" in (made / "src/large/data/schema.py").read_text()
+
+
 def test_names_of_columns_become_names_of_python_unlike_each_other() -> None:
     names = name_columns(
         ["customerID", "Churn", "is_churn", "model", "id", "class", "2nd", "zip", "zip_code", "A", "a", ""]
@@ -339,3 +347,4 @@ def test_names_of_columns_become_names_of_python_unlike_each_other() -> None:
         *("customer_id", "churn", "is_churn_value", "model_value", "row_id", "class_value"),
         *("column_2nd", "zip", "zip_code_value", "a", "a_11", "column_12"),
     ]
+    assert list(name_columns(["id", "size_4", "size", "size%"]).values()) == ["row_id", "size_4", "size", "size_5"]

@@ -441,6 +441,19 @@ def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> Non
     assert (storage / "06_models/release.json").read_bytes() == before
 
 
+def test_tables_of_two_runs_are_not_released_together(storage) -> None:
+    file = storage / "08_reporting/row_counts.json"
+    counts = file.read_text()
+    before = (storage / "06_models/release.json").read_bytes()
+    file.write_text(json.dumps(json.loads(counts) | {"premises": 1}))
+    try:
+        with pytest.raises(ParityError, match="They are not of one run: run data_engineering anew"):
+            run(storage, "spark_production", only={"from_nodes": ["publish_release"]})
+    finally:
+        file.write_text(counts)
+    assert (storage / "06_models/release.json").read_bytes() == before
+
+
 def test_research_takes_no_more_rows_than_it_may_and_the_rest_is_still_compared(storage) -> None:
     run(
         storage,

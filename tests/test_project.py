@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from kedro.validation import DataValidationError, ParameterValidationError
 
 from conftest import PROJECT, census_rows, kedro, open_session
 from premises.census.schema import CREDIT, VINTAGES
-from premises.errors import CensusError
+from premises.errors import CensusError, ConfigurationError
 from premises.settings import CONFIG_LOADER_ARGS
 from storage import INTERMEDIATE
 
@@ -236,6 +238,38 @@ def test_a_census_too_small_to_split_is_refused_by_the_research(tmp_path: Path) 
 def test_an_input_that_a_pipeline_makes_is_named_with_that_pipeline(tmp_path: Path) -> None:
     with open_session(tmp_path) as session, pytest.raises(DatasetError, match="kedro run --pipelines=data_engineering"):
         session.run(pipeline_names=["sklearn_research"])
+
+
+def test_two_runs_do_not_write_to_one_storage_at_once(tmp_path: Path) -> None:
+    put_census(tmp_path, {}, {"N_PRINCIP": "Sense activitat"})
+    with open_session(tmp_path) as session:
+        folder = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            with pytest.raises(ConfigurationError, match="another run writes there"):
+                session.run()
+        finally:
+            os.close(folder)
+    assert outputs(tmp_path) == []
+    with open_session(tmp_path) as session:  # nothing is left of the lock
+        session.run(pipeline_names=["data_engineering"], to_nodes=["data_engineering.count_rejected"])
+
+
+def test_a_storage_that_engines_would_take_for_several_is_refused(tmp_path: Path) -> None:
+    with open_session(tmp_path / "run[1]") as session, pytest.raises(ConfigurationError, match=r"run\[1\] has a \["):
+        session.run()
+
+
+def test_duckdb_is_not_run_on_threads(tmp_path: Path) -> None:
+    for options in (["--async"], ["--runner=ThreadRunner"]):
+        done = kedro("run", "--env=duckdb", *options, f"--params=storage={tmp_path}")
+        assert "Error: On DuckDB nodes run one after the other" in done.stderr
+        assert done.returncode == 1
+
+
+def test_what_has_not_run_again_takes_no_time(run_storage: Path) -> None:
+    done = kedro("run", "--only-missing-outputs", f"--params=storage={run_storage}")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_makes_an_input_is_named_with_the_environment(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import logging
+import os
 import sys
 from contextlib import ExitStack
 from difflib import get_close_matches
@@ -21,7 +23,7 @@ from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
 from premises.census.schema import VINTAGES
-from premises.errors import H2OError, SparkError
+from premises.errors import ConfigurationError, H2OError, SparkError
 from premises.spark.h2o import check_version, is_installed
 from premises.spark.progress import StageProgress
 from premises.spark.session import find_master, is_on_this_machine, prepare_spark, start_spark
@@ -40,6 +42,7 @@ RUNTIME_PARAMETERS = frozenset({"driver_host", "format", "master", "rows", "stor
 """Names that --params may set beside the blocks of parameters: conf takes them by `${runtime_params:…}`."""
 
 PARAMETER = "params:"
+PATTERN_SIGNS = "*?[]{}"
 
 SPARK_DATASETS = (
     "spark.",
@@ -66,6 +69,8 @@ class RunHooks:
     def __init__(self) -> None:
         self._conf_source = Path()
         self._command = COMMAND
+        self._storage = ""
+        self._locked: int | None = None
         self._has_spark_settings = False
         self._storage_is_shared = False
         self._conf_catalog: dict[str, Any] = {}
@@ -91,6 +96,10 @@ class RunHooks:
         self._conf_source = Path(context.config_loader.conf_source)
         self._command = f"{COMMAND} --env={context.env}" if context.env else COMMAND
         self._has_spark_settings = False
+        storage = (context.config_loader.runtime_params or {}).get(
+            "storage", context.config_loader["globals"]["storage"]
+        )
+        self._storage = storage if "://" in storage else str(Path(context.project_path) / storage)
         self._storage_is_shared = context.config_loader["globals"].get("storage_is_shared", False)
         try:
             settings = context.config_loader["spark"]
@@ -123,6 +132,7 @@ class RunHooks:
             DatasetError: If a dataset that the run starts from is missing or an empty file.
             SparkError: If the run needs Spark and the environment has no settings for it, it does not start, or its
                 workers don't share the run's storage.
+            ConfigurationError: If another run writes to the same storage, or its path has signs of a pattern.
             H2OError: If H2O's tree is to be released and H2O is not installed, or it was made for another Spark.
         """
         self._trains = "model_input" in pipeline.all_outputs()
@@ -134,6 +144,9 @@ class RunHooks:
         if pipeline.all_outputs() & {"mllib_model", "h2o_model", "release"}:
             self._check_h2o(pipeline, catalog)
         used = pipeline.datasets() & self._conf_catalog.keys()
+        if sign := next((sign for sign in PATTERN_SIGNS if sign in self._storage), None):
+            msg = f"{self._storage} has a {sign}: engines would take it for several folders. Give another storage."
+            raise ConfigurationError(msg)
         inputs = sorted(pipeline.inputs() & used)
         of_spark = sorted(name for name in used if _type_of_table(self._conf_catalog[name]).startswith(SPARK_DATASETS))
         needs_spark = bool(of_spark)
@@ -152,10 +165,11 @@ class RunHooks:
         if needs_spark:
             self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
             atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
+        self._take_storage()
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Refuse a census without rows, and to train on one that has one class only, before any output is touched.
+        """Refuse a census without rows, and to train on one that has one class only, before anything is made of it.
 
         Args:
             dataset_name: What has been loaded.
@@ -177,6 +191,7 @@ class RunHooks:
             catalog: The catalog of the run.
         """
         self._watch.close()
+        self._leave_storage()
         atexit.register(gc.freeze)  # or Python looks for circles among all its objects as it ends, for half a second
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
@@ -193,7 +208,7 @@ class RunHooks:
             parity = catalog.load("parity") if "parity" in outputs else {}
             agreement = {model: one["agreement"] for model, one in parity.items()}
             seconds = {
-                model: sum(self._seconds[node.name] for node in pipeline.nodes if model in node.tags)
+                model: sum(self._seconds.get(node.name, 0) for node in pipeline.nodes if model in node.tags)
                 for model in metrics
             }
             print_results(metrics, catalog.load("row_counts"), reports, agreement, seconds)
@@ -202,6 +217,7 @@ class RunHooks:
     def on_pipeline_error(self) -> None:
         """Take the bar away before the error is told, and say where the reports are that may show why."""
         self._watch.close()
+        self._leave_storage()
         for name in self._reports:
             logger.info("Report: %s", _short(self._conf_catalog[name]["filepath"]))
 
@@ -227,6 +243,33 @@ class RunHooks:
         self._seconds[node.name] = perf_counter() - self._began
         if dataset_name.endswith("_report"):
             self._reports.append(dataset_name)
+
+    def _take_storage(self) -> None:
+        """Refuse to write where another run of this machine writes: each would read what the other has written."""
+        self._leave_storage()  # that of a run in this process that was interrupted
+        if "://" in self._storage:
+            return
+        try:
+            Path(self._storage).mkdir(parents=True, exist_ok=True)
+            folder = os.open(self._storage, os.O_RDONLY)
+        except OSError as error:
+            msg = f"{_short(self._storage)} can't be written to: {error.strerror}. Give another storage."
+            raise DatasetError(msg) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it however this process ends
+        except BlockingIOError as error:
+            os.close(folder)
+            msg = (
+                f"{_short(self._storage)}: another run writes there. Wait for its end, or give this one a storage of "
+                "its own: --params=storage=…"
+            )
+            raise ConfigurationError(msg) from error
+        self._locked = folder
+
+    def _leave_storage(self) -> None:
+        if self._locked is not None:
+            os.close(self._locked)
+            self._locked = None
 
     @staticmethod
     def _check_h2o(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

@@ -14,7 +14,7 @@ class Parameters(BaseModel):
     class does not have are refused.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     block: ClassVar[str | None] = None
     """The name of the block, where it is not the pipeline's."""

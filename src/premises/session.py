@@ -71,6 +71,7 @@ class PremisesSession(KedroSession):
             _check_archive(Path(self._conf_source))
             if not pipeline_name and not pipeline_names:
                 pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
+            self._check_runner(kwargs.get("runner"))
             kwargs |= {key: _in_full(kwargs[key]) for key in NODE_FILTERS if kwargs.get(key)}
             result: dict[str, Any] = self._run(pipeline_name, pipeline_names, *args, **kwargs)
         except (*TOLD_IN_A_SENTENCE, PremisesError) as error:
@@ -80,6 +81,13 @@ class PremisesSession(KedroSession):
             traceback_logger.exception("The run has failed.")
             raise click.ClickException(_message(error)) from error
         return result
+
+    def _check_runner(self, runner: Any) -> None:
+        """Refuse threads where DuckDB's tables are all of one connection, which one thread has at a time."""
+        of_threads = type(runner).__name__ == "ThreadRunner" or getattr(runner, "_is_async", False)
+        if of_threads and "duckdb" in self._get_config_loader()["globals"]["engine"]["table"]["type"]:
+            msg = "On DuckDB nodes run one after the other: leave out --runner=ThreadRunner and --async."
+            raise ConfigurationError(msg)
 
     def _run(self, pipeline_name: str | None, pipeline_names: list[str] | None, *args: Any, **kwargs: Any) -> Any:
         try:

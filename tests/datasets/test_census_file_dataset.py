@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 
 from premises.datasets import census_file_dataset
 from premises.datasets.census_file_dataset import CensusFileDataset
+from premises.datasets.writing import fetched_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,35 @@ def test_rows_are_numbered_alike_whatever_the_parts_that_are_read(tmp_path: Path
     assert {row["file_row"]: row["a"] or row["unread"] for row in rows} == {row: f"{row}" for row in range(2, 202)}
 
 
+def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 2_000)
+    numbers = range(2, 20_002)
+    lines = [f'"{row}","x"' if row % 3 else f'"{row}","x","y"' for row in numbers]
+    file = tmp_path / "census.csv"
+    file.write_text("\n".join(["a,b", *lines]))
+    for _ in range(5):
+        rows = []
+        for batch in fetched_ahead(CensusFileDataset(filepath=str(file)).load()):
+            rows += batch.to_pylist()
+        read = {row["file_row"]: row["a"] or row["unread"] for row in rows}
+        assert len(rows) == len(numbers)
+        assert read == {row: f"{row}" if row % 3 else f'"{row}","x","y"' for row in numbers}
+
+
+@pytest.mark.parametrize("block", range(40, 60))
+def test_a_line_end_of_two_signs_stays_whole_where_a_part_ends_in_it(tmp_path: Path, monkeypatch, block: int) -> None:
+    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
+    text = 'a,b\r\n1,"one\r\ntwo\r\nthree"\r\n2,"four\r\nfive"\r\n3,six\r\n'
+    assert [row["b"] for row in load(tmp_path, text.encode())] == ["one\r\ntwo\r\nthree", "four\r\nfive", "six"]
+
+
+def test_prose_of_several_lines_is_read_where_there_are_few_columns_and_told_of(tmp_path: Path, caplog) -> None:
+    review = "Hello,\nit was nice, really, thanks"
+    text = f'id,age,review,label\n1,30,"{review}",yes\n2,40,bad,no\n'
+    assert [row["review"] for row in load(tmp_path, text.encode())] == [review, "bad"]
+    assert "1 quoted texts have line breaks and as many commas as whole rows, the first near line 2" in caplog.text
+
+
 def test_the_file_is_read_part_by_part_and_closed_however_it_ends(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 100)
     file = tmp_path / "census.csv"
@@ -116,6 +146,28 @@ def test_a_text_of_parquet_comes_as_a_dictionary_however_it_was_written(tmp_path
     assert census["a"].to_pylist() == ["x", None, "", "x"]
 
 
+def test_parts_of_other_types_are_refused_for_their_values_would_change(tmp_path: Path) -> None:
+    folder = tmp_path / "census.parquet"
+    folder.mkdir()
+    types = {"text": pa.string(), "integer": pa.int32(), "float": pa.float64()}
+    for first, second, same in (
+        ("integer", pa.string(), False),
+        ("float", pa.float32(), False),
+        ("integer", pa.float64(), False),
+        ("integer", pa.int64(), True),
+        ("text", pa.dictionary(pa.int32(), pa.large_string()), True),
+        ("text", pa.null(), True),
+    ):
+        for part, type_ in enumerate((types[first], second)):
+            column = pa.array([None], type_)
+            pa.parquet.write_table(pa.table({"a": column}), folder / f"part-{part}.parquet")
+        if same:
+            assert CensusFileDataset(filepath=str(folder)).load().read_all().num_rows == 2
+        else:
+            with pytest.raises(DatasetError, match=r"has parts with other types: a is one in .*part-1"):
+                CensusFileDataset(filepath=str(folder)).load()
+
+
 def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not there"):
         CensusFileDataset(filepath=str(tmp_path / "census.parquet")).load()
@@ -127,6 +179,7 @@ QUOTES = {
     b'"""a""","b"\r\n': None,
     b'a"b,c""d\n': None,
     b'"a,\n,b",c\n': "takes 1 more lines into one text",
+    b'"a,\r,b",c\r': "takes 1 more lines into one text",
     b'"a\nb",c\n': None,
     b'"a"b,c\n': "goes on behind its closing quote, near line 2",
     b'"a""b,c\n': "has a quote without its end, near line 2",
@@ -141,7 +194,8 @@ def refuse(reason: str) -> NoReturn:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1_000])
-def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(size: int) -> None:
+def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(size: int, monkeypatch) -> None:
+    monkeypatch.setattr(census_file_dataset, "FEW_COLUMNS", 1)
     for row, message in QUOTES.items():
         text = b"a,b\n" + row
         quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - parts of one byte can't be had otherwise

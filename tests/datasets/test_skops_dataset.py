@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from hashlib import sha256
@@ -201,6 +203,23 @@ def test_a_save_that_fails_leaves_the_earlier_model(tmp_path):
     with pytest.raises(DatasetError):
         dataset(tmp_path / "tree.skops").save(FunctionTransformer(kw_args={"rows": (row for row in ())}))
     assert_same_tree(dataset(tmp_path / "tree.skops").load(), fitted())
+
+
+def test_a_full_disk_leaves_the_earlier_model(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(2_000, 3))
+    large = DecisionTreeClassifier().fit(rows, rows.sum(axis=1) > rows[:, 0] ** 2)
+    dataset(tmp_path / "tree.skops").save(fitted())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(serialise(large)) - 1, limits[1]))
+        with pytest.raises(DatasetError, match="File too large"):
+            dataset(tmp_path / "tree.skops").save(large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert_same_tree(dataset(tmp_path / "tree.skops").load(), fitted())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tree.skops", "tree.skops.sha256"]
 
 
 def test_it_exists_once_it_is_saved(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from conftest import Engine
+from premises.errors import ParityError
 from premises.evaluation.parity import compare_predictions
 from premises.evaluation.parity_report import render_parity_markdown, render_parity_page
 from premises.pipelines.spark_production.nodes import measure_parity
@@ -231,6 +232,13 @@ def measure(research, handed_over, mllib, districts, tolerance: Tolerance = EXAC
     ]
     research, handed_over, mllib, districts = frames
     return measure_parity(research, districts, parameters(tolerance), handed_over=handed_over, mllib=mllib)
+
+
+def test_predictions_of_another_census_are_named_as_such() -> None:
+    research, candidate, districts = two_models(rows=100)
+    other = candidate.assign(premises_id=candidate["premises_id"].astype(str) + "x")
+    with pytest.raises(ParityError, match="research_predictions are of another census"):
+        measure(research.assign(premises_id=research["premises_id"].astype(str)), other, other, districts)
 
 
 def test_every_figure_out_of_tolerance_is_a_failure_with_its_limit() -> None:

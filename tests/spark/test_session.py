@@ -65,6 +65,15 @@ def written(storage: Path) -> list[Path]:
     return [path for path in storage.rglob("*") if path.is_file() and path.parent.name != "01_raw"]
 
 
+def test_this_machine_is_named_by_its_number(monkeypatch) -> None:
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "")
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    prepare_spark({**settings(), "spark.driver.host": "localhost", "spark.driver.bindAddress": "localhost"})
+    given = os.environ["PYSPARK_SUBMIT_ARGS"]
+    assert "--conf=spark.driver.host=127.0.0.1" in given
+    assert "localhost" not in given
+
+
 def test_every_setting_holds_in_the_session(spark) -> None:
     assert_given(dict(spark.sparkContext.getConf().getAll()))
     assert spark.conf.get("spark.sql.session.timeZone") == "UTC"

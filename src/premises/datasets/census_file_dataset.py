@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import logging
 import re
 from typing import TYPE_CHECKING, Any, Never, NoReturn
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from fsspec import AbstractFileSystem
 
+logger = logging.getLogger(__name__)
+
 BLOCK_BYTES = 16 * 2**20
 """A row that is longer is an error: it is a quote without its end, most often."""
 
@@ -30,6 +33,8 @@ MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 
 QUOTES = re.compile(b'"+')
 ENDS_OF_CELLS = b",\r\n"
+FEW_COLUMNS = 8
+"""Of so many or fewer, a row has no more commas than two lines of prose: such a text may well be meant."""
 
 FILE_ROW = "file_row"
 UNREAD = "unread"
@@ -166,6 +171,9 @@ class CensusFileDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         for part in parts.get_fragments():
             if part.physical_schema.names != parts.schema.names:
                 self._refuse(f"has parts with other columns: {part.path} is one. Make them alike.")
+            for field in part.physical_schema:
+                if _kind(field.type) not in {_kind(parts.schema.field(field.name).type), "null"}:
+                    self._refuse(f"has parts with other types: {field.name} is one in {part.path}. Make them alike.")
         columns = [field.name for field in as_stored.schema if not pa.types.is_nested(field.type)]
         types = [pa.dictionary(pa.int32(), pa.string()) if name in texts else pa.string() for name in columns]
         schema = _schema(columns, types)
@@ -232,10 +240,12 @@ class _Checked(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         try:
-            block: bytes = self._source.read(size)
+            block: bytes = self._source.read(size - 1 if size > 1 else size)
+            if size > 1 and block.endswith(b"\r"):  # Arrow would lose a line feed that begins the next part
+                block += self._source.read(1)
             self._decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            line = self._quotes.line + (block.count(b"\n", 0, error.start) if self._source is self._file else 0)
+            line = self._quotes.line + (_count_breaks(block, 0, error.start) if self._source is self._file else 0)
             encoding = "UTF-16, as its first bytes say" if self._encoding == "utf-16" else "UTF-8"
             msg = (
                 f"is not {encoding}, near line {line:,}: {error.reason}. "
@@ -243,7 +253,7 @@ class _Checked(io.RawIOBase):
             )
             self._refuse(msg)
         if b"\0" in block:
-            line = self._quotes.line + block.count(b"\n", 0, block.index(b"\0"))
+            line = self._quotes.line + _count_breaks(block, 0, block.index(b"\0"))
             self._refuse(f"holds a null byte, near line {line:,}: it is damaged. Get the file again.")
         self._quotes.check(block, end=not block)
         return block
@@ -261,6 +271,7 @@ class _Quotes:
         self._refuse = refuse
         self.line = 1  # where the next part begins
         self._opened = 0  # the line of the quote that is open, if one is
+        self._doubtful: list[int] = []  # the lines of texts that may be rows
         self._commas = self._breaks = 0  # within it
         self._rest = b""  # of the last part, behind its last line end
 
@@ -275,11 +286,18 @@ class _Quotes:
         whole = len(part) if end else max(part.rfind(b"\n"), part.rfind(b"\r")) + 1
         lines, self._rest = part[:whole], part[whole:]
         if not self._opened and _are_cells_quoted_whole(lines):
-            self.line += lines.count(b"\n")
+            self.line += _count_breaks(lines)
         else:
             self._follow(lines)
         if end and self._opened:
             self._refuse(f"has a quote without its end, near line {self._opened:,}. Mend it.")
+        if end and self._doubtful:
+            logger.warning(
+                "%s quoted texts have line breaks and as many commas as whole rows, the first near line %s. Where a "
+                "quote is without its end, rows were read as text: look there.",
+                f"{len(self._doubtful):,}",
+                f"{self._doubtful[0]:,}",
+            )
 
     def _follow(self, lines: bytes) -> None:
         """Go from quote to quote."""
@@ -296,7 +314,7 @@ class _Quotes:
         self._pass(lines, place, len(lines))
 
     def _pass(self, lines: bytes, start: int, stop: int) -> None:
-        breaks = lines.count(b"\n", start, stop)
+        breaks = _count_breaks(lines, start, stop)
         self.line += breaks
         if self._opened:
             self._breaks += breaks
@@ -306,10 +324,19 @@ class _Quotes:
         if after and after not in ENDS_OF_CELLS:
             reason = f"a text goes on behind its closing quote, near line {self.line:,}"
             self._refuse(f"can't be read as CSV: {reason}. Double each quote within quotes, or end one that is open.")
-        if self._breaks and self._commas >= self._columns - 1:
+        if self._columns <= FEW_COLUMNS:
+            # The row has as many fields as it should only if the text has all commas of the rows that it took in.
+            self._doubtful += [self._opened] * (0 < self._breaks * (self._columns - 1) == self._commas)
+        elif self._breaks and self._commas >= self._columns - 1:
             reason = f"a quote near line {self._opened:,} takes {self._breaks:,} more lines into one text"
             self._refuse(f"can't be read as CSV: {reason}. Most often it is without its end: mend it.")
         self._opened = 0
+
+
+def _count_breaks(text: bytes, start: int = 0, stop: int | None = None) -> int:
+    """Count the ends of lines: a line feed, a carriage return, or both."""
+    feeds, returns = text.count(b"\n", start, stop), text.count(b"\r", start, stop)
+    return feeds + (returns - text.count(b"\r\n", start, stop) if returns else 0)
 
 
 def _are_cells_quoted_whole(lines: bytes) -> bool:
@@ -333,7 +360,7 @@ def _are_cells_quoted_whole(lines: bytes) -> bool:
     ends_a_cell[list(ENDS_OF_CELLS)] = True
     before = text[opening[opening > 0] - 1]
     after = text[closing[closing < len(text) - 1] + 1]
-    breaks = np.flatnonzero(text == ord("\n"))
+    breaks = np.flatnonzero((text == ord("\n")) | (text == ord("\r")))
     return bool(
         ends_a_cell[before].all()
         and ends_a_cell[after].all()
@@ -348,23 +375,24 @@ def _number_rows(reader: Any, malformed: dict[int, str], schema: pa.Schema) -> I
 
     first, passed = 2, np.array([], dtype=np.int64)  # the header is row 1; the reader may be ahead of what it gives
     for batch in reader:
-        passed = np.append(passed[passed >= first], list(malformed)).astype(np.int64)
+        # Taken at once: Arrow adds to them from a thread of its own, for the part that it reads ahead.
+        new = {number: malformed.pop(number) for number in list(malformed)}
+        passed = np.append(passed[passed >= first], list(new)).astype(np.int64)
         numbers = np.arange(first, first + batch.num_rows + len(passed))
         numbers = numbers[~np.isin(numbers, passed)][: batch.num_rows]
         if len(numbers):
             yield _batch(pa.array(numbers), pa.nulls(len(numbers), pa.string()), batch.columns, schema)
             first = int(numbers[-1]) + 1
-        yield from _take(malformed, schema)
-    yield from _take(malformed, schema)
+        yield from _put(new, schema)
+    yield from _put(malformed, schema)
 
 
-def _take(malformed: dict[int, str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _put(malformed: dict[int, str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
     if malformed:
         numbers, texts = pa.array(malformed.keys(), pa.int64()), pa.array(malformed.values(), pa.string())
         nothing = pa.nulls(len(malformed), pa.string())
-        malformed.clear()
         yield _batch(numbers, texts, [nothing] * (len(schema) - 2), schema)
 
 
@@ -378,6 +406,15 @@ def _schema(columns: list[str], types: list[pa.DataType]) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([(FILE_ROW, pa.int64()), (UNREAD, pa.string()), *zip(columns, types, strict=True)])
+
+
+def _kind(type_: pa.DataType) -> str:
+    """Name what kind a column is of: within a kind, a value has one text whatever its type."""
+    import pyarrow as pa
+
+    if _is_text(type_):
+        return "text"
+    return "integer" if pa.types.is_integer(type_) else str(type_)
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -14,6 +14,8 @@ import fsspec
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version, get_filepath_str, get_protocol_and_path
 from kedro_datasets._typing import JSONPreview
 
+from premises.datasets.writing import replacing
+
 SUFFIX = ".sha256"
 
 
@@ -60,11 +62,13 @@ class SkopsDataset(AbstractVersionedDataset[Any, Any]):
         """
         content = serialise(data)  # before the file is opened: what fails leaves it alone
         path = get_filepath_str(self._get_save_path(), self._protocol)
-        self._fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-        with self._fs.open(path, mode="wb") as file:
+        place = self._fs.unstrip_protocol(path)
+        # Both are whole before either takes its place: a disk that is full leaves the model that was there.
+        with replacing(place, "wb") as file, replacing(f"{place}{SUFFIX}", "w") as digest:
             file.write(content)
-        with self._fs.open(f"{path}{SUFFIX}", mode="w", encoding="utf-8") as file:
-            file.write(f"{sha256(content).hexdigest()}  {PurePosixPath(path).name}\n")
+            digest.write(f"{sha256(content).hexdigest()}  {PurePosixPath(path).name}\n")
+            digest.flush()
+            file.flush()
         self._invalidate_cache()
 
     def load(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import secrets
 import time
@@ -34,7 +35,7 @@ def placing(filepath: str) -> Iterator[str]:
     fs, path = url_to_fs(filepath)
     folder, _, name = path.rpartition("/")
     fs.makedirs(folder, exist_ok=True)
-    left_over = fs.glob(f"{folder}/.{name}.*")  # by runs that were killed
+    left_over = fs.glob(f"{glob.escape(folder)}/.{glob.escape(name)}.*")  # by runs that were killed
     beside = f".{name}.{secrets.token_hex(4)}"
     written = f"{folder}/{beside}"
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
+from premises.errors import ParityError
 from premises.evaluation.predictions import TEST
 from premises.frames import collect_to_pandas
 
@@ -47,7 +48,9 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
     in_both = counted["research"].notna() & counted["candidate"].notna()
     types = {"research_label": bool, "candidate_label": bool, "is_active": bool}
     pairs = counted[in_both].astype(types).reset_index(drop=True)
-    rows = int(pairs["rows"].sum())
+    if not (rows := int(pairs["rows"].sum())):
+        msg = "No premises was predicted by both: research_predictions are of another census. Run sklearn_research."
+        raise ParityError(msg)
     gap = (pairs["candidate"] - pairs["research"]).abs()
     pairs = pairs.assign(
         disagreeing_rows=pairs["rows"].where(pairs["research_label"] != pairs["candidate_label"], 0),

@@ -41,7 +41,9 @@ def prepare_spark(settings: Mapping[str, Any]) -> None:
     """
     if _is_submitted():
         return
-    arguments = [f"--conf={name}={_text(value)}" for name, value in settings.items()]
+    # By its number: Hadoop and H2O would listen on all interfaces to find out which one its name means.
+    numbers = {name: "127.0.0.1" for name in OF_THIS_MACHINE if settings.get(name) == "localhost"}
+    arguments = [f"--conf={name}={_text(value)}" for name, value in {**settings, **numbers}.items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     if "JAVA_HOME" not in os.environ:
         os.environ["JAVA_HOME"] = _java_of_wheel()  # where a cluster has its own Java, the wheel may be left out

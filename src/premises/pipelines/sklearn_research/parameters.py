@@ -1,6 +1,6 @@
 """What `parameters_sklearn_research.yml` may hold."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -11,14 +11,14 @@ class Grid(BaseModel):
     """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`.
 
     Attributes:
-        max_depth: Levels of splits, at most.
+        max_depth: Levels of splits, at most; MLlib's trees have 30 or fewer.
         min_samples_leaf: Training premises in each leaf, at least.
         criterion: What a split makes smaller.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_depth: list[PositiveInt] = Field(min_length=1)
+    max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
     min_samples_leaf: list[PositiveInt] = Field(min_length=1)
     criterion: list[Literal["gini", "entropy", "log_loss"]] = Field(min_length=1)
 

@@ -236,7 +236,7 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         of libraries), `metrics`, `parity` and `released_at` (UTC).
 
     Raises:
-        ParityError: If a model is out of tolerance; nothing is released then.
+        ParityError: If a model is out of tolerance, or the tables are not of one run; nothing is released then.
     """
     if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
         msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
@@ -244,6 +244,16 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     from premises.datasets.skops_dataset import serialise
 
     features = [name for name in model_input.columns if name not in KEYS]
+    digest = _digest(model_input)
+    profile = profile_features(premises_features, features, parameters.drift.categories)
+    learned = sum(row_counts[f"{split}_{label}"] for split in (TRAIN, TEST) for label in ("active", "inactive"))
+    if (profile["rows"], digest["rows"]) != (row_counts["premises"], learned):
+        msg = (
+            f"Nothing is released: row_counts has {row_counts['premises']:,} premises and {learned:,} to learn from; "
+            f"premises_features has {profile['rows']:,}, model_input {digest['rows']:,}. They are not of one run: run "
+            "data_engineering anew."
+        )
+        raise ParityError(msg)
     name = parameters.released_model
     model = models_and_metrics[f"{name}_model"]
     form = {"handed_over": "mllib", "mllib": "mllib", "h2o": "mojo"}[name]
@@ -260,9 +270,9 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         },
         "research_tree": {"sha256": sha256(serialise(research_tree)).hexdigest()},
         "data": {
-            **_digest(model_input),
+            **digest,
             "row_counts": row_counts,
-            "profile": profile_features(premises_features, features, parameters.drift.categories),
+            "profile": profile,
         },
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
         "code": {"git_commit": _git_commit(), "versions": _list_versions()},
