@@ -92,8 +92,9 @@ def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path,
 @pytest.mark.parametrize("block", range(40, 60))
 def test_a_line_end_of_two_signs_stays_whole_where_a_part_ends_in_it(tmp_path: Path, monkeypatch, block: int) -> None:
     monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
-    text = 'a,b\r\n1,"one\r\ntwo\r\nthree"\r\n2,"four\r\nfive"\r\n3,six\r\n'
-    assert [row["b"] for row in load(tmp_path, text.encode())] == ["one\r\ntwo\r\nthree", "four\r\nfive", "six"]
+    text = "a,b\r\n" + "0,zero\r\n" * 4 + '1,"one\r\ntwo\r\nthree"\r\n2,"four\r\nfive"\r\n3,six\r\n'
+    read = [row["b"] for row in load(tmp_path, text.encode())]
+    assert read == [*["zero"] * 4, "one\r\ntwo\r\nthree", "four\r\nfive", "six"]
 
 
 def test_prose_of_several_lines_is_read_where_there_are_few_columns_and_told_of(tmp_path: Path, caplog) -> None:
