@@ -36,7 +36,8 @@ def table(one_engine: Engine, tmp_path: Path) -> AbstractDataset[Any, Any]:
     """The kind `table` as the environment of the engine has it."""
     env = "base" if one_engine.name == "pandas" else one_engine.name
     kind = OmegaConfigLoader(str(PROJECT / "conf"), env=env, **CONFIG_LOADER_ARGS)["globals"]["engine"]["table"]
-    return AbstractDataset.from_config("table", {**kind, "filepath": str(tmp_path / "layer" / "table.parquet")})
+    folder = tmp_path / "day=2024-01-01"  # it is no column of the table
+    return AbstractDataset.from_config("table", {**kind, "filepath": str(folder / "table.parquet")})
 
 
 def failing(engine: Engine) -> Any:
@@ -65,17 +66,17 @@ def test_what_can_not_be_computed_leaves_the_table_of_before(one_engine: Engine,
         table.save(failing(one_engine))
     table.release()
     assert len(one_engine.rows(table.load())) == 3
-    assert [path.name for path in (tmp_path / "layer").iterdir()] == ["table.parquet"]
+    assert [path.name for path in (tmp_path / "day=2024-01-01").iterdir()] == ["table.parquet"]
 
 
 def test_what_a_killed_run_has_left_goes_with_the_next_table(one_engine: Engine, table, tmp_path: Path) -> None:
     table.save(one_engine.frame(ROWS, SCHEMA))
-    (tmp_path / "layer" / ".table.parquet.0badcafe").mkdir()
-    (tmp_path / "layer" / ".table.parquet.0badcafe" / "part.0.parquet").write_bytes(b"PAR1")
+    (tmp_path / "day=2024-01-01" / ".table.parquet.0badcafe").mkdir()
+    (tmp_path / "day=2024-01-01" / ".table.parquet.0badcafe" / "part.0.parquet").write_bytes(b"PAR1")
     table.save(one_engine.frame({"premises_id": ["7"]}, {"premises_id": pa.string()}))
     table.release()
     assert one_engine.rows(table.load()) == [{"premises_id": "7"}]
-    assert [path.name for path in (tmp_path / "layer").iterdir()] == ["table.parquet"]
+    assert [path.name for path in (tmp_path / "day=2024-01-01").iterdir()] == ["table.parquet"]
 
 
 def test_the_first_rows_are_shown_by_no_engine(one_engine: Engine, table: AbstractDataset[Any, Any]) -> None:

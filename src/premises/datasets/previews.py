@@ -26,7 +26,9 @@ def preview_table(filepath: str, **credentials: Any) -> TablePreview:
     from pyarrow import dataset, parquet
 
     fs, path = url_to_fs(filepath, **credentials)
-    table = dataset.dataset(path, format="parquet", partitioning="hive", filesystem=fs)
+    # Below the table alone: a folder on the way there that is named like a partition is none.
+    options: dict[str, Any] = {"partitioning": "hive", "partition_base_dir": path}
+    table = dataset.dataset(path, format="parquet", filesystem=fs, **options)
     rows: list[dict[str, Any]] = []
     for part in table.get_fragments():
         keys = dataset.get_partition_keys(part.partition_expression)
