@@ -37,6 +37,13 @@ def test_its_tables_and_files_are_those_of_base(engine_storage: Path, run_storag
         assert (engine_storage / file).read_bytes() == (run_storage / file).read_bytes(), file
 
 
+def test_a_table_without_rows_has_its_types(engine_storage: Path, run_storage: Path) -> None:
+    for storage in (engine_storage, run_storage):
+        rejected = read(storage, "02_intermediate/rejected_premises.parquet")
+        assert rejected.num_rows == 0
+        assert {str(type_).removeprefix("large_") for type_ in rejected.schema.types} == {"string", "int64"}
+
+
 def test_every_premises_is_scored_as_research_scored_it(engine_storage: Path) -> None:
     scores = read(engine_storage, "07_model_output/premises_scores.parquet").to_pandas().set_index("premises_id")
     researched = read(engine_storage, "07_model_output/research_predictions.parquet").to_pandas()

@@ -302,10 +302,12 @@ def name_flagged(column: str, rules: Iterable[Rule], *, rejects: bool) -> nw.Exp
     """
     names = [rule.name for rule in rules if rule.rejects == rejects]
     bits = [modulo(nw.col(column) // 2**place, 2) for place in range(len(names))]
+    # Literal texts are of NumPy's types in pandas: a column of them without rows would be written without a type.
     named = [
-        nw.when(bit == 1).then(nw.lit(f"{name}, ")).otherwise(nw.lit("")) for name, bit in zip(names, bits, strict=True)
+        bit.cast(nw.String).str.replace_all("0", "", literal=True).str.replace_all("1", f"{name}, ", literal=True)
+        for name, bit in zip(names, bits, strict=True)
     ]
-    return nw.concat_str(named).str.strip_chars(", ").cast(nw.String)
+    return nw.concat_str(named).str.strip_chars(", ")
 
 
 def list_flagged(flags: int, rules: Iterable[Rule], *, rejects: bool) -> list[str]:
