@@ -69,9 +69,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where processes share the tests (`pytest -n 2`): all that starts Spark is for one, and else a file is."""
     for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"spark", "prod_storage"} or "spark" in parameters.values():
+        if fixtures & {"spark", "prod_storage"} or engine == "spark":
             item.add_marker("spark")
         unit = "spark" if item.get_closest_marker("spark") else item.path.stem
         item.add_marker(pytest.mark.xdist_group(unit))

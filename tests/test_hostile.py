@@ -116,6 +116,10 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
         "goes on behind its closing quote, near line 7",
     ),
     "a quote that ends another": (with_names('"BAR', 'SOL"'), "a quote near line 3 takes 4 more lines into one text"),
+    "the same with CR alone": (
+        with_names('"BAR', 'SOL"').replace(b"\n", b"\r"),
+        "a quote near line 3 takes 4 more lines into one text",
+    ),
     "a row beyond all measure": (LINES[0] + b"x" * 50 * 2**20, "a row is longer than 16,777,216 bytes"),
     "one line": (b"x" * 2**18 + b"\nabc\n", "has no header that can be read: field larger than field limit"),
     "a folder": (Path.mkdir, "is a folder"),
@@ -199,12 +203,16 @@ def cells(content: bytes, folder: Path) -> list[dict[str, str | None]]:
         to_csv(GOOD).decode().encode("utf-16"),
         b"\xfe\xff" + to_csv(GOOD).decode().encode("utf-16-be"),
         to_csv(GOOD, end="\r\n"),
+        to_csv(GOOD, end="\r"),
         to_csv(GOOD).rstrip(b"\n"),
         to_csv([row[::-1] for row in GOOD]),
         to_csv([["=more", *row, f"{place}"] for place, row in enumerate(GOOD)]),
         b"".join(LINES[:5]) + b"\n\n" + b"".join(LINES[5:]),
     ],
-    ids=["mark", "UTF-16", "UTF-16, big end first", "CRLF", "no end", "other order", "more columns", "blank lines"],
+    ids=[
+        *("mark", "UTF-16", "UTF-16, big end first", "CRLF", "CR", "no end"),
+        *("other order", "more columns", "blank lines"),
+    ],
 )
 def test_another_way_to_write_the_same_census_is_read_as_the_same(tmp_path, content) -> None:
     assert cells(content, tmp_path) == cells(to_csv(GOOD), tmp_path)
