@@ -243,7 +243,7 @@ def _take_targets() -> dict[str, str]:
         needed = [targets[one] for one in needs[name] if one in targets and one not in own | {BROWSER}]
         taken[name] = "\n\n".join([block.replace(f" {BROWSER}", ""), *needed])
     (variables,) = (block for block in blocks if block.startswith("BIN :="))
-    return taken | {"variables": re.sub(r"^(?:CENSUS|BIN4) :=.*\n", "", variables, flags=re.MULTILINE)}
+    return taken | {"variables": re.sub(r"^(?:CENSUS|VINTAGE|BIN4) :=.*\n", "", variables, flags=re.MULTILINE)}
 
 
 def _format(staged: Path) -> None:

@@ -66,6 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", metafunc.config.getoption("engines").split(","), indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the units next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where processes share the tests (`pytest -n 2`): all that starts Spark is for one, and else a file is."""
     for item in items:

@@ -286,7 +286,7 @@ def test_the_tables_of_the_engines_are_those_of_their_file(monkeypatch: pytest.M
     for page in engines.PAGES:
         text = page.read_text()
         assert engines.fill(text, results) == text, f"{page.name}: python benchmarks/engines.py --rows --add"
-    (ten,) = (line for line in engines.PAGES[0].read_text().splitlines() if line.startswith("| 10,000,000 | "))
+    ten = next(line for line in engines.PAGES[0].read_text().splitlines() if line.startswith("| 10,000,000 | "))
     of_pandas = next(
         one for one in results["data_engineering"] if (one["engine"], one["rows"]) == ("pandas", 10_000_000)
     )

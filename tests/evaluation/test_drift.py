@@ -131,14 +131,10 @@ def test_the_page_names_what_is_over_and_what_is_done() -> None:
     now = columns(flag=np.ones(ROWS))
     drift = measure_drift(frame(polars, now), profile(polars, columns()), **LIMITS)
     rejections = {"vintage": 2022, "rows_in": ROWS, "valid": ROWS, "rejected": 0, "rules": []}
-    row_counts = {"premises": ROWS, "drawn": 0}
-    warned = render_drift_page(drift, row_counts, rejections)
-    assert "Source of the data: Barcelona City Council." in warned
+    warned = render_drift_page(drift, rejections)
     assert "Scored, with a warning: the census has drifted" in warned
     assert drift["failures"][0] in warned
     assert "data:image/png;base64," in warned
-    assert "Nothing is scored: the census has drifted" in render_drift_page(
-        drift | {"action": "stop"}, row_counts, rejections
-    )
+    assert "Nothing is scored: the census has drifted" in render_drift_page(drift | {"action": "stop"}, rejections)
     same = measure_drift(frame(polars, columns()), profile(polars, columns()), **LIMITS)
-    assert "Every feature is within its limits" in render_drift_page(same, row_counts, rejections)
+    assert "Every feature is within its limits" in render_drift_page(same, rejections)

@@ -69,7 +69,7 @@ def pages(prod_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     drift["features"][0]["psi"] = 0.3
     folder = tmp_path_factory.mktemp("pages")
     (folder / "parity_out_of_tolerance.html").write_text(render_parity_page(parity, row_counts, rejections))
-    (folder / "drifted.html").write_text(render_drift_page(drift, row_counts, rejections))
+    (folder / "drifted.html").write_text(render_drift_page(drift, rejections))
     places = ((folder if (folder / f"{name}.html").exists() else reporting) / f"{name}.html" for name in NAMES)
     return {place.stem: place.as_uri() for place in places}
 

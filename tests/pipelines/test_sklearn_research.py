@@ -384,7 +384,6 @@ GRID = BLOCK["grid"]
         ({"grid": GRID | {"min_samples_leaf": [2.5]}}, "grid.min_samples_leaf.0", "2.5"),
         ({"grid": GRID | {"criterion": ["gini", "auc"]}}, "grid.criterion.1", "'auc'"),
         ({"grid": GRID | {"max_dept": [4]}}, "grid.max_dept", "[4]"),
-        ({"grid": {"max_depth": [4], "min_samples_leaf": [1]}}, "grid.criterion", "min_samples_leaf"),
         ({"research_rows": 0}, "research_rows", "0"),
         ({"threshold": 0}, "threshold", "0"),
         ({"threshold": 1}, "threshold", "1"),
@@ -399,6 +398,11 @@ def test_a_wrong_value_is_refused_with_its_file_its_key_and_itself(changes: dict
         parameters(**changes)
     assert f" sklearn_research.{key}: " in str(refused.value)
     assert value in str(refused.value).split("; it is ")[1]
+
+
+def test_a_value_that_is_missing_is_named_by_its_key_alone() -> None:
+    with pytest.raises(ValueError, match=r"sklearn_research\.grid\.criterion: Field required\.$"):
+        parameters(grid={"max_depth": [4], "min_samples_leaf": [1]})
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

@@ -14,7 +14,7 @@ from narwhals.stable.v2.typing import IntoFrame
 
 from premises.errors import DriftError
 from premises.evaluation.report import render_page
-from premises.evaluation.words import describe_origin, format_share
+from premises.evaluation.words import format_share
 
 BINS = 10
 CELLS = 1_000
@@ -95,12 +95,11 @@ def measure_drift(
     }
 
 
-def render_drift_page(drift: dict[str, Any], row_counts: dict[str, int], rejections: dict[str, Any]) -> str:
+def render_drift_page(drift: dict[str, Any], rejections: dict[str, Any]) -> str:
     """Put the drift of every feature on one page, with a plot.
 
     Args:
         drift: What `measure_drift` gives.
-        row_counts: The rows on their way, as `count_rows` gives them.
         rejections: How many rows of the census are valid and rejected, and by which rules.
 
     Returns:
@@ -112,7 +111,6 @@ def render_drift_page(drift: dict[str, Any], row_counts: dict[str, int], rejecti
     plot_drift(drift).savefig(buffer, dpi=150)
     return render_page(
         "drift_report.html",
-        origin=describe_origin(row_counts),
         drift=drift,
         rejections=rejections,
         picture=b64encode(buffer.getvalue()).decode(),

@@ -100,7 +100,7 @@ def create_scoring_pipeline() -> Pipeline:
             Node(
                 compare_with_release, ["release", "premises_features", PARAMETERS], "drift", name="compare_with_release"
             ),
-            Node(render_drift_page, ["drift", "row_counts", "rejections"], "drift_report", name="render_drift_page"),
+            Node(render_drift_page, ["drift", "rejections"], "drift_report", name="render_drift_page"),
             Node(
                 score_premises,
                 ["release", "premises_features", "drift", "drift_report"],
