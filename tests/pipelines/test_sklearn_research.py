@@ -15,6 +15,7 @@ from conftest import PROJECT, Engine
 from premises.draws import DRAWS, MULTIPLIER
 from premises.errors import ContractError, ModelInputError
 from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS
+from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 from premises.pipelines.sklearn_research.nodes import (
     collect_research_rows,
     count_scores,
@@ -23,6 +24,7 @@ from premises.pipelines.sklearn_research.nodes import (
     search_tree,
 )
 from premises.pipelines.sklearn_research.parameters import SklearnResearchParameters
+from premises.pipelines.spark_production.parameters import Tolerance
 from trees import rows_on_boundaries
 
 TOLERANCE = 1e-12
@@ -403,6 +405,18 @@ def test_a_wrong_value_is_refused_with_its_file_its_key_and_itself(changes: dict
 def test_a_value_that_is_missing_is_named_by_its_key_alone() -> None:
     with pytest.raises(ValueError, match=r"sklearn_research\.grid\.criterion: Field required\.$"):
         parameters(grid={"max_depth": [4], "min_samples_leaf": [1]})
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_what_json_can_not_write_is_no_value_of_any_pipeline(number: float) -> None:
+    tolerance = {"agreement": 1, "largest_dp": 0, "mean_dp": 0, "auc_difference": 0, "differing_rows": 0}
+    for make in (
+        lambda: parameters(threshold=number),
+        lambda: Tolerance(psi=number, **tolerance),
+        lambda: DataEngineeringParameters(grid_metres=1, test_share=0.2, folds=5, majority_per_minority=number),
+    ):
+        with pytest.raises(ValueError, match="finite number"):
+            make()
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

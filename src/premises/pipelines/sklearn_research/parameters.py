@@ -16,7 +16,7 @@ class Grid(BaseModel):
         criterion: What a split makes smaller.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
     min_samples_leaf: list[PositiveInt] = Field(min_length=1)

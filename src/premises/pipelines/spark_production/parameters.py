@@ -19,7 +19,7 @@ class Tolerance(BaseModel):
         psi: Population stability index, at most; null: any.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     differing_rows: NonNegativeInt | None
     agreement: float = Field(ge=0, le=1)
@@ -41,7 +41,7 @@ class H2OParameters(BaseModel):
         attempts: How often H2O is started, at most, when it loses an executor.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     bins: int = Field(ge=2)
     histogram: Literal["AUTO", "UniformAdaptive", "UniformRobust", "QuantilesGlobal", "Random", "RoundRobin"]
@@ -60,7 +60,7 @@ class DriftParameters(BaseModel):
         action: What is done where one is over: "warn", or "stop" before anything is scored.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     largest_psi: float = Field(gt=0)
     unseen_share: float = Field(ge=0, le=1)
