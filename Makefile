@@ -14,7 +14,7 @@ VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
 PORT := 4141
 NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
 NEEDS_SERVER = location.protocol == "file:" && addEventListener("load", () => document.body.textContent = \
-  "A browser shows the graph from a server alone: run make viz.")
+  "The graph can not be opened as a file: run make viz.")
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
