@@ -35,7 +35,7 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 	@$(BIN)/kedro run --env=prod
 
 test: .venv/installed chromium lint  ## check the code, then run all tests
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+	@$(BIN)/python -m pytest
 
 # What a plain run in prod leaves is all that these tests look at.
 test-spark4: .venv-spark4/installed  ## run in prod on Spark 4, without H2O, and hold it to the rows and the tree of research

@@ -66,16 +66,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", metafunc.config.getoption("engines").split(","), indirect=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the units next
+@pytest.hookimpl(tryfirst=True)  # `-m` looks at the marks next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests (`pytest -n 2`): all that starts Spark is for one, and else a file is."""
+    """Mark all that starts Spark: `-m "not spark"` leaves it out."""
     for item in items:
         engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"spark", "prod_storage"} or engine == "spark":
+        if engine == "spark" or {"spark", "prod_storage"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("spark")
-        unit = "spark" if item.get_closest_marker("spark") else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(unit))
 
 
 @dataclass(frozen=True)
