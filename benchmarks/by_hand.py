@@ -320,8 +320,8 @@ def build_features(premises):
         centre = per_premises(place, total // np.maximum(located, 1), np.nan)
         squared_mm += (premises[axis].to_numpy(float, na_value=np.nan) - centre) ** 2
 
-    flags = ["is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis", "district_id", "barri_id"]
-    features = {name: premises[name].to_numpy(np.float32, na_value=np.nan) for name in flags}
+    as_they_are = [*FLAGS, "district_id", "barri_id"]
+    features = {name: premises[name].to_numpy(np.float32, na_value=np.nan) for name in as_they_are}
     for axis in ("x", "y"):
         features[f"{axis}_metres"] = premises[f"{axis}_mm"].to_numpy(float, na_value=np.nan) * 0.001
     features["premises_in_section"] = per_premises(section, in_section, 0)

@@ -261,7 +261,7 @@ def build_features(premises):
     )
     east, north = F.col("x_mm") - F.col("centre_x"), F.col("y_mm") - F.col("centre_y")
     features = {
-        **{name: F.col(name) for name in ("is_on_street", "is_in_market", "is_in_gallery", "is_in_mall", "is_on_axis")},
+        **{name: F.col(name) for name in by_hand.FLAGS},
         "district_id": F.col("district_id"),
         "barri_id": F.col("barri_id"),
         "x_metres": F.col("x_mm").cast("double") * 0.001,

@@ -177,11 +177,11 @@ def name_columns(in_file: list[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for place, (column, name) in enumerate(words.items(), start=1):
         free = _free_name(name, {*words.values(), *names.values()} - {name})
-        taken = {"", *names.values()}
-        later = (f"{free or 'column'}_{number}" for number in count(place))
-        names[column] = (
-            free if free not in taken else next(one for one in later if one not in {*taken, *words.values()})
-        )
+        if free in {"", *names.values()}:
+            taken = {*words.values(), *names.values()}
+            numbered = (f"{free or 'column'}_{number}" for number in count(place))
+            free = next(one for one in numbered if one not in taken)
+        names[column] = free
     return names
 
 

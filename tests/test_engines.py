@@ -26,6 +26,7 @@ def engine_storage(request: pytest.FixtureRequest, run_storage: Path, tmp_path_f
     for options in ((), ("--pipelines=research_scoring", scoring)):
         done = kedro("run", f"--env={request.param}", *options, f"--params=storage={storage}")
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "leaked" not in done.stdout + done.stderr
     return storage
 
 

@@ -64,6 +64,7 @@ EXPRESSIONS: dict[str, nw.Expr] = {
     "==, !=": (few == 1) | (words != ""),
     "cast to Int64": flag.cast(nw.Int64),
     "cast of text to Int64": nw.col("digits").cast(nw.Int64),
+    "cast to String": whole.cast(nw.String),
     "cast to Float32": decimal.cast(nw.Float32),
     "cast to Float64": whole.cast(nw.Float64),
     "fill_null": few.fill_null(7),

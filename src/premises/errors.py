@@ -1,5 +1,28 @@
 """Errors that a user can do something about: their message says what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which name may be meant.
+
+    Args:
+        name: One that is not known.
+        known: Those that are.
+
+    Returns:
+        A sentence: the name that is like it, or all that there are.
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names)}."
+
 
 class PremisesError(Exception):
     """The base of the project's own errors."""

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from contextlib import ExitStack
-from difflib import get_close_matches
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from kedro.validation import ParameterValidationError
 
 from premises.census.contract import check_rows
 from premises.census.schema import VINTAGES
-from premises.errors import ConfigurationError, H2OError, SparkError
+from premises.errors import ConfigurationError, H2OError, SparkError, suggest
 from premises.spark.h2o import check_version, is_installed
 from premises.spark.progress import StageProgress
 from premises.spark.session import find_master, is_on_this_machine, prepare_spark, start_spark
@@ -79,7 +78,6 @@ class RunHooks:
         self._has_checked_rows = False
         self._began = 0.0
         self._seconds: dict[str, float] = {}
-        self._reports: list[str] = []
         self._watch = ExitStack()
         self._progress: StageProgress | None = None
 
@@ -96,11 +94,10 @@ class RunHooks:
         self._conf_source = Path(context.config_loader.conf_source)
         self._command = f"{COMMAND} --env={context.env}" if context.env else COMMAND
         self._has_spark_settings = False
-        storage = (context.config_loader.runtime_params or {}).get(
-            "storage", context.config_loader["globals"]["storage"]
-        )
+        environment = context.config_loader["globals"]
+        storage = str((context.config_loader.runtime_params or {}).get("storage", environment["storage"]))
         self._storage = storage if "://" in storage else str(Path(context.project_path) / storage)
-        self._storage_is_shared = context.config_loader["globals"].get("storage_is_shared", False)
+        self._storage_is_shared = environment.get("storage_is_shared", False)
         try:
             settings = context.config_loader["spark"]
         except MissingConfigException:  # the environment's engine is another
@@ -137,7 +134,7 @@ class RunHooks:
         """
         self._trains = "model_input" in pipeline.all_outputs()
         self._has_checked_rows = False
-        self._reports = []
+        self._seconds = {}
         self._check_parameters_are_set(pipeline, catalog)
         self._vintage = catalog.load("params:census.vintage")
         self._check_parameter_names(name for name in catalog if name.startswith(PARAMETER))
@@ -149,20 +146,19 @@ class RunHooks:
             raise ConfigurationError(msg)
         inputs = sorted(pipeline.inputs() & used)
         of_spark = sorted(name for name in used if _type_of_table(self._conf_catalog[name]).startswith(SPARK_DATASETS))
-        needs_spark = bool(of_spark)
-        if needs_spark and not self._has_spark_settings:
+        if of_spark and not self._has_spark_settings:
             msg = f"{of_spark[0]} is Spark's, and this environment has no spark.yml. Try --env=prod."
             raise SparkError(msg)
         for name in inputs:
             self._check_local_input(name)
-        if needs_spark:
+        if of_spark:
             self._check_storage(used, find_master())
             start_spark()
         for name in inputs:
             path = self._conf_catalog[name].get("filepath", "")
             if not _is_local(path) and not catalog.exists(name):
                 raise DatasetError(self._missing(name, path))
-        if needs_spark:
+        if of_spark:
             self._progress = self._watch.enter_context(StageProgress(start_spark().sparkContext))
             atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
         self._take_storage()
@@ -192,7 +188,10 @@ class RunHooks:
         """
         self._watch.close()
         self._leave_storage()
-        atexit.register(gc.freeze)  # or Python looks for circles among all its objects as it ends, for half a second
+        # Python looks for circles among all its objects as it ends, for half a second. DuckDB counts on that, and takes
+        # what is not freed for a leak.
+        if "duckdb" not in sys.modules:
+            atexit.register(gc.freeze)
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
@@ -214,12 +213,18 @@ class RunHooks:
             print_results(metrics, catalog.load("row_counts"), reports, agreement, seconds)
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Take the bar away before the error is told, and say where the reports are that may show why."""
+    def on_pipeline_error(self, pipeline: Pipeline) -> None:
+        """Take the bar away before the error is told, and say where the reports are that may show why.
+
+        Args:
+            pipeline: What was running.
+        """
         self._watch.close()
         self._leave_storage()
-        for name in self._reports:
-            logger.info("Report: %s", _short(self._conf_catalog[name]["filepath"]))
+        done = {name for node in pipeline.nodes if node.name in self._seconds for name in node.outputs}
+        for name in sorted(done):
+            if name.endswith("_report"):
+                logger.info("Report: %s", _short(self._conf_catalog[name]["filepath"]))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -233,16 +238,13 @@ class RunHooks:
             self._progress.node = node.name
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+    def after_dataset_saved(self, node: Node) -> None:
         """Stop the clock of a node; on Spark the work is done while its output is saved.
 
         Args:
-            dataset_name: What has been saved.
-            node: Whose output it is.
+            node: Whose output has been saved.
         """
         self._seconds[node.name] = perf_counter() - self._began
-        if dataset_name.endswith("_report"):
-            self._reports.append(dataset_name)
 
     def _take_storage(self) -> None:
         """Refuse to write where another run of this machine writes: each would read what the other has written."""
@@ -322,9 +324,7 @@ class RunHooks:
                 for path in sorted(self._conf_source.rglob("parameters*.yml"))
                 if name in (yaml.safe_load(path.read_text(encoding="utf-8")) or {})
             ]
-            close = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(sorted(known))}."
-            msg = f"{', '.join(files) or '--params'}: no pipeline has a parameter {name!r}. {hint}"
+            msg = f"{', '.join(files) or '--params'}: no pipeline has a parameter {name!r}. {suggest(name, known)}"
             raise ParameterValidationError(msg)
 
     def _check_parameters_are_set(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

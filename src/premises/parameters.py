@@ -7,14 +7,17 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
-class Parameters(BaseModel):
-    """Parameters of one pipeline, in the block and file of its name.
-
-    Kedro makes an instance of the class that a node's argument is hinted with, before anything runs. Names that the
-    class does not have are refused.
-    """
+class Group(BaseModel):
+    """Parameters that belong together: other names than the class has are refused, and numbers that JSON can't hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Parameters(Group):
+    """Parameters of one pipeline, in the block and file of its name.
+
+    Kedro makes an instance of the class that a node's argument is hinted with, before anything runs.
+    """
 
     block: ClassVar[str | None] = None
     """The name of the block, where it is not the pipeline's."""

@@ -6,7 +6,6 @@ import logging
 import re
 import tarfile
 import zipfile
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,10 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
+from kedro.runner import ThreadRunner
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from premises.errors import ConfigurationError, PremisesError
+from premises.errors import ConfigurationError, PremisesError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +84,7 @@ class PremisesSession(KedroSession):
 
     def _check_runner(self, runner: Any) -> None:
         """Refuse threads where DuckDB's tables are all of one connection, which one thread has at a time."""
-        of_threads = type(runner).__name__ == "ThreadRunner" or getattr(runner, "_is_async", False)
+        of_threads = isinstance(runner, ThreadRunner) or getattr(runner, "_is_async", False)
         if of_threads and "duckdb" in self._get_config_loader()["globals"]["engine"]["table"]["type"]:
             msg = "On DuckDB nodes run one after the other: leave out --runner=ThreadRunner and --async."
             raise ConfigurationError(msg)
@@ -107,18 +107,13 @@ def _name_unknown(names: Iterable[str], nodes: Iterable[str]) -> str | None:
     """Say which pipeline or node is not there, and which is meant; None where all are."""
     pipelines.set_requested(None)  # Kedro has loaded those that were named
     if unknown := [name for name in names if name not in pipelines]:
-        return f"There is no pipeline {unknown[0]!r}. {_suggest(unknown[0], pipelines)}"
+        return f"There is no pipeline {unknown[0]!r}. {suggest(unknown[0], pipelines)}"
     known = [node.name for name in names for node in pipelines[name].nodes]
     if unknown := [name for name in nodes if name not in known]:
         other = next((key for key, one in pipelines.items() if unknown[0] in {node.name for node in one.nodes}), None)
-        hint = f"It is one of --pipelines={other}." if other else _suggest(unknown[0], known)
+        hint = f"It is one of --pipelines={other}." if other else suggest(unknown[0], known)
         return f"{', '.join(names)}: there is no node {unknown[0]!r}. {hint}"
     return None
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known := sorted(known), n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
 
 
 def _in_full(names: Iterable[str]) -> list[str]:

@@ -271,7 +271,7 @@ class _Quotes:
         self._refuse = refuse
         self.line = 1  # where the next part begins
         self._opened = 0  # the line of the quote that is open, if one is
-        self._doubtful: list[int] = []  # the lines of texts that may be rows
+        self._doubtful = self._first_doubtful = 0  # texts that may be rows, and the line of the first
         self._commas = self._breaks = 0  # within it
         self._rest = b""  # of the last part, behind its last line end
 
@@ -295,9 +295,10 @@ class _Quotes:
             logger.warning(
                 "%s quoted texts have line breaks and as many commas as whole rows, the first near line %s. Where a "
                 "quote is without its end, rows were read as text: look there.",
-                f"{len(self._doubtful):,}",
-                f"{self._doubtful[0]:,}",
+                f"{self._doubtful:,}",
+                f"{self._first_doubtful:,}",
             )
+            self._doubtful = 0  # the end of a file may be asked for again
 
     def _follow(self, lines: bytes) -> None:
         """Go from quote to quote."""
@@ -326,7 +327,9 @@ class _Quotes:
             self._refuse(f"can't be read as CSV: {reason}. Double each quote within quotes, or end one that is open.")
         if self._columns <= FEW_COLUMNS:
             # The row has as many fields as it should only if the text has all commas of the rows that it took in.
-            self._doubtful += [self._opened] * (0 < self._breaks * (self._columns - 1) == self._commas)
+            if 0 < self._breaks * (self._columns - 1) == self._commas:
+                self._doubtful += 1
+                self._first_doubtful = self._first_doubtful or self._opened
         elif self._breaks and self._commas >= self._columns - 1:
             reason = f"a quote near line {self._opened:,} takes {self._breaks:,} more lines into one text"
             self._refuse(f"can't be read as CSV: {reason}. Most often it is without its end: mend it.")

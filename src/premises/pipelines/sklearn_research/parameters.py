@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
-from premises.parameters import Parameters
+from premises.parameters import Group, Parameters
 
 
-class Grid(BaseModel):
+class Grid(Group):
     """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`.
 
     Attributes:
@@ -15,8 +15,6 @@ class Grid(BaseModel):
         min_samples_leaf: Training premises in each leaf, at least.
         criterion: What a split makes smaller.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
     min_samples_leaf: list[PositiveInt] = Field(min_length=1)

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from premises.parameters import Parameters
+from premises.parameters import Group, Parameters
 
 
-class Tolerance(BaseModel):
+class Tolerance(Group):
     """How far a model's test predictions may be from those of research.
 
     Attributes:
@@ -19,8 +19,6 @@ class Tolerance(BaseModel):
         psi: Population stability index, at most; null: any.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     differing_rows: NonNegativeInt | None
     agreement: float = Field(ge=0, le=1)
     largest_dp: float = Field(ge=0, le=1)
@@ -29,7 +27,7 @@ class Tolerance(BaseModel):
     psi: NonNegativeFloat
 
 
-class H2OParameters(BaseModel):
+class H2OParameters(Group):
     """How H2O's tree is trained.
 
     Attributes:
@@ -41,15 +39,13 @@ class H2OParameters(BaseModel):
         attempts: How often H2O is started, at most, when it loses an executor.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     bins: int = Field(ge=2)
     histogram: Literal["AUTO", "UniformAdaptive", "UniformRobust", "QuantilesGlobal", "Random", "RoundRobin"]
     unknown_as_missing: bool
     attempts: PositiveInt
 
 
-class DriftParameters(BaseModel):
+class DriftParameters(Group):
     """How far the features of a census that is scored may be from those of the release.
 
     Attributes:
@@ -59,8 +55,6 @@ class DriftParameters(BaseModel):
         categories: The features that are codes, not measures.
         action: What is done where one is over: "warn", or "stop" before anything is scored.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     largest_psi: float = Field(gt=0)
     unseen_share: float = Field(ge=0, le=1)
