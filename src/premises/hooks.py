@@ -188,10 +188,7 @@ class RunHooks:
         """
         self._watch.close()
         self._leave_storage()
-        # Python looks for circles among all its objects as it ends, for half a second. DuckDB counts on that, and takes
-        # what is not freed for a leak.
-        if "duckdb" not in sys.modules:
-            atexit.register(gc.freeze)
+        atexit.register(_end_at_once)
         outputs = sorted(pipeline.all_outputs(), key=lambda name: (not name.startswith("research_"), name))
         metrics = {name.removesuffix("_metrics"): catalog.load(name) for name in outputs if name.endswith("_metrics")}
         reports = [_short(self._conf_catalog[name]["filepath"]) for name in outputs if name.endswith("_report")]
@@ -347,6 +344,15 @@ class RunHooks:
         if not makers:
             return "No pipeline makes it: put it there."
         return f"Run `{self._command} --pipelines={makers[0]}` to make it."
+
+
+def _end_at_once() -> None:
+    """Keep Python from looking for circles among all its objects as it ends, for half a second.
+
+    DuckDB counts on that, and tells of what is not freed as a leak.
+    """
+    if "duckdb" not in sys.modules:
+        gc.freeze()
 
 
 def _block(name: str) -> str:
