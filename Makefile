@@ -29,7 +29,7 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 	  echo "The census is $(CENSUS), which is there already."; \
 	else \
 	  echo "There is no $(CENSUS): a sample is drawn from published counts. (make census gets the published file.)"; \
-	  $(BIN)/kedro run --pipelines=sample_census; \
+	  $(BIN)/kedro run --pipelines=synthetic_census; \
 	fi
 	@$(BIN)/kedro run
 	@$(BIN)/kedro run --env=prod
@@ -48,7 +48,7 @@ lint: .venv/installed  ## ruff, mypy, import-linter
 	@$(BIN)/lint-imports --no-logo
 
 sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
-	@$(BIN)/kedro run --pipelines=sample_census $(if $(ROWS),--params rows=$(ROWS))
+	@$(BIN)/kedro run --pipelines=synthetic_census $(if $(ROWS),--params rows=$(ROWS))
 
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
@@ -77,7 +77,7 @@ docs: viz-build  ## build the documentation site, with the graph and the figures
 
 # What the Java of Spark says goes to the terminal, and the time of day is not kept: a refresh changes what has changed.
 notebooks: .venv/installed  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
-	@[ -e data/06_models/research_tree.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
+	@[ -e data/06_models/research_model.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
 	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/[0-9]*.py
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to=notebook --inplace --execute notebooks/[0-9]*.ipynb \
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \

@@ -16,13 +16,13 @@ from pathlib import Path
 from kedro.config import OmegaConfigLoader
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
-from premises.evaluation.parity import compare_predictions
-from premises.evaluation.predictions import KEYS, TRAIN
+from kedro_handover.evaluation.parity import compare_predictions
+from kedro_handover.evaluation.predictions import KEYS, TRAIN
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
-from premises.spark.h2o import train_in_h2o
-from premises.spark.models import add_probability
-from premises.spark.session import prepare_spark, start_spark
+from kedro_handover.models.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
+from kedro_handover.spark.h2o import train_in_h2o
+from kedro_handover.spark.models import add_probability
+from kedro_handover.spark.session import configure_spark, get_spark
 
 CONF = Path(__file__).parent.parent / "conf"
 MAX_BINS = (32, 128, 256, 1_024, 4_096)
@@ -56,8 +56,8 @@ def main():
     arguments.add_argument("--output", type=Path, help="a JSON file for the figures")
     given = arguments.parse_args()
     storage = given.storage
-    prepare_spark(OmegaConfigLoader(str(CONF), env="prod", **CONFIG_LOADER_ARGS)["spark"])
-    spark = start_spark()
+    configure_spark(OmegaConfigLoader(str(CONF), env="prod", **CONFIG_LOADER_ARGS)["spark"])
+    spark = get_spark()
     model_input = spark.read.parquet(str(storage / "05_model_input/model_input.parquet")).cache()
     features = [name for name in model_input.columns if name not in KEYS]
     train = model_input.where(F.col("split") == TRAIN)
@@ -65,7 +65,7 @@ def main():
     print(f"{training_rows:,} training rows\n")
     found = json.loads((storage / "06_models/research_search.json").read_text(encoding="utf-8"))[0]
     research = spark.read.parquet(str(storage / "07_model_output/research_predictions.parquet"))
-    places = spark.read.parquet(str(storage / "04_feature/premises_features.parquet"))
+    places = spark.read.parquet(str(storage / "04_feature/features.parquet"))
     trees = {
         **{f"MLlib, {bins:,}": partial(train_mllib, max_bins=bins) for bins in MAX_BINS},
         **{f"H2O, {bins:,}, {how}": partial(train_h2o, bins=bins, histogram=how) for bins, how in H2O_BINS},
@@ -85,10 +85,10 @@ def main():
         )
         one = compare_predictions(research, {name: predictions}, places)[name]
         print(
-            f"| {name} | {seconds:.1f} | {one['agreement']:.2%} | {one['mean_dp']:.4f} | "
-            f"{one['auc_difference']:+.4f} | {one['psi']:.2f} |"
+            f"| {name} | {seconds:.1f} | {one['agreement']:.2%} | {one['mean_abs_diff']:.4f} | "
+            f"{one['auc_diff']:+.4f} | {one['psi']:.2f} |"
         )
-        shown = {key: one[key] for key in ("agreement", "mean_dp", "auc_difference", "psi")}
+        shown = {key: one[key] for key in ("agreement", "mean_abs_diff", "auc_diff", "psi")}
         measured.append({"tree": name, **shown})
     if given.output:
         given.output.parent.mkdir(parents=True, exist_ok=True)

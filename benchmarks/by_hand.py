@@ -277,8 +277,8 @@ def account_for(census, broken):
     of_row = [", ".join(name for name, is_broken in reasons.items() if is_broken[row]) for row in rows]
     raw = census.iloc[rows].astype(TEXT).reset_index(drop=True)
     raw.insert(0, "broken_rules", pd.Series(of_row, dtype=TEXT))
-    raw.insert(1, "file_row", rows + 2)  # the header is row 1
-    raw.insert(2, "unread", pd.Series([None] * len(rows), dtype=TEXT))
+    raw.insert(1, "row_number", rows + 2)  # the header is row 1
+    raw.insert(2, "malformed_line", pd.Series([None] * len(rows), dtype=TEXT))
     counts = {
         "vintage": YEAR,
         "rows_in": len(rejected),
@@ -605,7 +605,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("contract"):
         rejected, raw, rejections = account_for(census, find_broken(census, premises))
         del census
-        raw.to_parquet(folder / "rejected_premises.parquet", index=False)
+        raw.to_parquet(folder / "rejected_rows.parquet", index=False)
         write_json(rejections, "rejections.json")
         if len(raw) > REJECTED_SHARE * len(premises):
             msg = f"{len(raw):,} of {len(premises):,} rows are rejected."
@@ -617,7 +617,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("features"):
         features = build_features(premises)
     with step("write features"):
-        features.to_parquet(folder / "premises_features.parquet", index=False)
+        features.to_parquet(folder / "features.parquet", index=False)
     with step("split and balance"):
         rows = split_and_balance(features)
     with step("write model input"):
@@ -630,7 +630,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         rows = rows.sort_values("premises_id", ignore_index=True)
         tree, search = search_tree(rows)
     with step("write the model"):
-        dump(tree, folder / "research_tree.skops")
+        dump(tree, folder / "research_model.skops")
         write_json(search, "research_search.json")
     with step("predict"):
         predictions = predict(tree, rows)

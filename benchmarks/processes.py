@@ -162,7 +162,7 @@ class Runs:
         self.log, self.seconds_file = self.folder / "run.log", self.folder / "seconds.json"
         self.folder.mkdir(exist_ok=True)
         self.log_to = _log_with_times(self.folder, self.log)
-        run_process([*KEDRO, "run", "--pipelines=sample_census", f"--params=storage={self.storage},rows={rows}"])
+        run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={self.storage},rows={rows}"])
 
     def run_pipeline(self, *python_options, said=None, more=()):
         """Give the process, and its seconds by part."""

@@ -23,14 +23,14 @@ from statistics import median
 import by_hand
 import pandas as pd
 from by_hand import KEYS, SEED
-from by_hand_spark import build_features, clean, read_census, score_with, split_and_balance, start_spark
+from by_hand_spark import build_features, clean, read_census, score_with, split_and_balance, get_spark
 from processes import CENSUS, KEDRO, PUBLISHED_ROWS, describe_machine, run_process
 from pyspark import StorageLevel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 from sklearn.tree import DecisionTreeClassifier
 
-from premises.spark.tree import to_mllib, to_sql
+from kedro_handover.handover.tree import to_mllib, to_sql
 
 ROWS = 2_000_000
 NODES = (200, 400, 1_000)
@@ -45,12 +45,12 @@ def with_sql(tree):
 
 
 def with_mllib(tree):
-    model = to_mllib(tree, start_spark())
+    model = to_mllib(tree, get_spark())
     return lambda rows: score_with(model, rows).select("premises_id", "probability")
 
 
 def with_all_of_mllib(tree):
-    model = to_mllib(tree, start_spark())
+    model = to_mllib(tree, get_spark())
 
     def score(rows):
         scored = model.transform(rows).withColumn("probability", vector_to_array("probability")[1])
@@ -86,7 +86,7 @@ class DifferentScoresError(Exception):
 
 def draw_features(spark, folder):
     """Draw a census of the published size, and make its features; keep them in memory."""
-    run_process([*KEDRO, "run", "--pipelines=sample_census", f"--params=storage={folder},rows={PUBLISHED_ROWS}"])
+    run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={folder},rows={PUBLISHED_ROWS}"])
     features = build_features(clean(read_census(spark, folder / CENSUS)))
     features.write.parquet(str(folder / "features.parquet"))
     return spark.read.parquet(str(folder / "features.parquet")).cache()
@@ -173,7 +173,7 @@ def main():
     ]
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory(prefix="premises-benchmark-") as name:
-        spark = start_spark()
+        spark = get_spark()
         features = draw_features(spark, Path(name))
         model_input = split_and_balance(features).toPandas()
         rows = repeat_rows(features, given.rows)

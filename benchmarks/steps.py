@@ -44,11 +44,11 @@ def spark_steps(premises):
     from pyspark.sql import functions as F  # noqa: N812
 
     from premises.settings import CONFIG_LOADER_ARGS
-    from premises.spark.session import prepare_spark, start_spark
+    from kedro_handover.spark.session import configure_spark, get_spark
 
     conf = Path(__file__).parent.parent / "conf"
-    prepare_spark(OmegaConfigLoader(str(conf), env="prod", **CONFIG_LOADER_ARGS)["spark"])
-    frame = start_spark().read.parquet(premises)
+    configure_spark(OmegaConfigLoader(str(conf), env="prod", **CONFIG_LOADER_ARGS)["spark"])
+    frame = get_spark().read.parquet(premises)
     left, right = frame.select("premises_id", "street", "x_mm"), frame.select("premises_id", "name", "y_mm")
     return {
         "sort by three keys": frame.orderBy(*KEYS),

@@ -27,10 +27,10 @@ from kedro.config import OmegaConfigLoader
 from mkdocs.structure.files import File
 from pydantic import BaseModel
 
-from premises.census.contract import TABLE_RULES, TABLES
-from premises.evaluation.words import describe_origin
-from premises.hooks import PARAMETER, RUNTIME_PARAMETERS
-from premises.parameters import Parameters
+from kedro_handover.contract import TABLE_RULES, TABLES
+from kedro_handover.reporting.words import describe_origin
+from kedro_handover.hooks import PARAMETER, RUNTIME_PARAMETERS
+from kedro_handover.parameters import Parameters
 from premises.pipeline_registry import register_pipelines
 from premises.settings import CONFIG_LOADER_ARGS
 

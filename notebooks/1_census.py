@@ -27,11 +27,11 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from premises.census.contract import FEATURES
-from premises.evaluation.leaks import LEAK_AUC, single_column_aucs
-from premises.evaluation.notebook import show
-from premises.evaluation.plots import BLUE, GREY, STYLE, VERMILION
-from premises.evaluation.words import describe_origin, describe_rows
+from kedro_handover.contract import FEATURES
+from kedro_handover.evaluation.leaks import LEAK_AUC, single_column_aucs
+from kedro_handover.reporting.notebook import show
+from kedro_handover.reporting.plots import BLUE, GREY, STYLE, VERMILION
+from kedro_handover.reporting.words import describe_origin, describe_rows
 
 mpl.rcParams.update(STYLE)
 row_counts = catalog.load("row_counts")
@@ -105,7 +105,7 @@ pd.crosstab(known["sector"], known["is_active"].map({True: "active", False: "not
 # columns of the census that tell of the use stand at the top; below them come the features that the models are given.
 
 # %%
-features = catalog.load("premises_features")
+features = catalog.load("features")
 features = features[features["is_active"].notna()]
 told = single_column_aucs(known[["sector", "activity_group", "activity_id", "activity", "name"]], known["is_active"])
 placed = single_column_aucs(features[list(FEATURES)], features["is_active"])
@@ -174,7 +174,7 @@ cell = features["premises_in_cell"].astype(float)
 tenths = pd.qcut(cell, 10, duplicates="drop")
 inactive = ~features["is_active"].astype(bool)
 by_cell = inactive.groupby(tenths, observed=True).mean()
-by_district = 1 - known.groupby("district")["is_active"].mean().sort_values()
+by_group = 1 - known.groupby("district")["is_active"].mean().sort_values()
 
 figure = Figure(figsize=(11, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
@@ -183,7 +183,7 @@ left.set(title="By neighbours, in tenths", xlabel="premises in the cell of the g
 left.tick_params(axis="x", rotation=45)
 left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 left.grid(visible=False, axis="x")
-right.barh(by_district.index[::-1], by_district[::-1], color=BLUE)
+right.barh(by_group.index[::-1], by_group[::-1], color=BLUE)
 right.set(title="By district", xlabel="share that is not active")
 right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 right.grid(visible=False, axis="y")

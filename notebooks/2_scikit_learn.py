@@ -22,12 +22,12 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from premises.evaluation import plots
-from premises.evaluation.notebook import show
-from premises.evaluation.predictions import evaluate_predictions
-from premises.evaluation.report import METRICS_SHOWN
-from premises.evaluation.words import describe_origin
-from premises.pipelines.sklearn_research.nodes import collect_research_rows, predict, search_tree
+from kedro_handover.evaluation import plots
+from kedro_handover.reporting.notebook import show
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.reporting.pages import METRICS_SHOWN
+from kedro_handover.reporting.words import describe_origin
+from kedro_handover.nodes.research import collect_research_rows, predict, search_tree
 
 mpl.rcParams.update(plots.STYLE)
 Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
@@ -142,7 +142,7 @@ show(
 # `kedro run` has saved its own tree and its own predictions. These are from other objects, in another process:
 
 # %%
-saved_tree, saved = catalog.load("research_tree"), catalog.load("research_predictions")
+saved_tree, saved = catalog.load("research_model"), catalog.load("research_predictions")
 both = predictions.merge(saved[["premises_id", "probability"]], on="premises_id", suffixes=("_here", "_run"))
 pd.Series(
     {

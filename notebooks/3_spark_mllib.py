@@ -27,18 +27,18 @@ from IPython.display import Markdown, Pretty
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from premises.evaluation import plots
-from premises.evaluation.notebook import show
-from premises.evaluation.predictions import evaluate_predictions
-from premises.evaluation.report import METRICS_SHOWN
-from premises.evaluation.words import describe_origin
-from premises.pipelines.spark_production.nodes import (
+from kedro_handover.evaluation import plots
+from kedro_handover.reporting.notebook import show
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.reporting.pages import METRICS_SHOWN
+from kedro_handover.reporting.words import describe_origin
+from kedro_handover.nodes.production import (
     choose_verification_rows,
     measure_parity,
     predict_on_spark,
     train_mllib,
 )
-from premises.spark.session import start_spark
+from kedro_handover.spark.session import get_spark
 
 mpl.rcParams.update(plots.STYLE)
 Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
@@ -49,11 +49,11 @@ Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
 # A temporary view gives a table a name for the time of the session; it copies nothing.
 
 # %%
-for table in ("premises", "premises_features", "model_input", "research_predictions"):
+for table in ("premises", "features", "model_input", "research_predictions"):
     catalog.load(table).createOrReplaceTempView(table)
 
-spark = start_spark()
-spark.table("premises_features").limit(3).toPandas().set_index("premises_id").T
+spark = get_spark()
+spark.table("features").limit(3).toPandas().set_index("premises_id").T
 
 # %% [markdown]
 # How uneven the classes are:
@@ -81,7 +81,7 @@ spark.sql("""
         ROUND(AVG(premises_in_cell), 1) AS mean_premises_in_cell,
         ROUND(AVG(axis_share_in_section), 3) AS mean_axis_share
     FROM premises
-    JOIN premises_features USING (premises_id)
+    JOIN features USING (premises_id)
     WHERE premises.is_active IS NOT NULL
     GROUP BY district
     ORDER BY share_not_active DESC
@@ -98,7 +98,7 @@ spark.sql("""
     )
     SELECT COUNT(*) AS premises, COUNT_IF(in_section <> premises_in_section) AS differing
     FROM counted
-    JOIN premises_features USING (premises_id)
+    JOIN features USING (premises_id)
 """).toPandas()
 
 # %% [markdown]
@@ -112,10 +112,10 @@ parameters = catalog.load("params:spark_production")
 model_input = catalog.load("model_input")
 model = train_mllib(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
 assembler, tree = model.model.stages
-research_tree = catalog.load("research_tree")
+research_model = catalog.load("research_model")
 pd.DataFrame(
     {
-        "scikit-learn": [research_tree.get_depth(), research_tree.get_n_leaves(), research_tree.tree_.node_count],
+        "scikit-learn": [research_model.get_depth(), research_model.get_n_leaves(), research_model.tree_.node_count],
         "MLlib": [tree.depth, (tree.numNodes + 1) // 2, tree.numNodes],
     },
     index=["levels", "leaves", "nodes"],
@@ -134,8 +134,8 @@ Pretty("\n".join(top))
 
 # %%
 importances = pd.DataFrame(
-    {"scikit-learn": research_tree.feature_importances_, "MLlib": tree.featureImportances.toArray()},
-    research_tree.feature_names_in_,
+    {"scikit-learn": research_model.feature_importances_, "MLlib": tree.featureImportances.toArray()},
+    research_model.feature_names_in_,
 )
 importances = importances.rename(lambda name: name.replace("_", " ")).sort_values("scikit-learn")
 
@@ -170,16 +170,16 @@ show(
 
 # %%
 parity = measure_parity(
-    catalog.load("research_predictions"), catalog.load("premises_features"), parameters, mllib=predictions
+    catalog.load("research_predictions"), catalog.load("features"), parameters, mllib=predictions
 )
 measures = {
     "rows": "rows",
-    "differing_rows": "with another probability",
-    "disagreeing_rows": "with another label",
+    "n_diff": "with another probability",
+    "n_label_diff": "with another label",
     "agreement": "share of the same label",
-    "mean_dp": "mean |Δp|",
-    "largest_dp": "largest |Δp|",
-    "auc_difference": "AUC, more or less",
+    "mean_abs_diff": "mean |Δp|",
+    "max_abs_diff": "largest |Δp|",
+    "auc_diff": "AUC, more or less",
 }
 pd.Series(parity["mllib"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("MLlib against research")
 
@@ -190,7 +190,7 @@ pd.Series(parity["mllib"])[list(measures)].rename(measures).map("{:,.6g}".format
 # `CASE`. No Python runs for it on the executors. The expression, on all rows that research has predicted:
 
 # %%
-expression = catalog.load("research_tree_sql")
+expression = catalog.load("handed_over_sql")
 spark.sql(f"""
     SELECT
         COUNT(*) AS rows,

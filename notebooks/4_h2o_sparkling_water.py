@@ -23,18 +23,18 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from premises.evaluation import plots
-from premises.evaluation.notebook import show
-from premises.evaluation.predictions import evaluate_predictions
-from premises.evaluation.report import METRICS_SHOWN
-from premises.evaluation.words import describe_origin
-from premises.pipelines.spark_production.nodes import (
+from kedro_handover.evaluation import plots
+from kedro_handover.reporting.notebook import show
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.reporting.pages import METRICS_SHOWN
+from kedro_handover.reporting.words import describe_origin
+from kedro_handover.nodes.production import (
     choose_verification_rows,
     measure_parity,
     predict_on_spark,
     train_h2o,
 )
-from premises.spark.session import start_spark
+from kedro_handover.spark.session import get_spark
 
 mpl.rcParams.update(plots.STYLE)
 Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
@@ -51,11 +51,11 @@ Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
 parameters = catalog.load("params:spark_production")
 model_input = catalog.load("model_input")
 model = train_h2o(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
-research_tree = catalog.load("research_tree")
+research_model = catalog.load("research_model")
 summary = model.model.getModelSummary().first().asDict()
 pd.DataFrame(
     {
-        "scikit-learn": [research_tree.get_depth(), research_tree.get_n_leaves()],
+        "scikit-learn": [research_model.get_depth(), research_model.get_n_leaves()],
         "H2O": [summary["Max. Depth"], summary["Max. Leaves"]],
     },
     index=["levels", "leaves"],
@@ -67,9 +67,9 @@ pd.DataFrame(
 # split is that of research.
 
 # %%
-names = list(research_tree.feature_names_in_)
+names = list(research_model.feature_names_in_)
 of_h2o = model.model.getFeatureImportances().toPandas().set_index("Variable")["Percentage"]
-importances = pd.DataFrame({"scikit-learn": research_tree.feature_importances_, "H2O": of_h2o.reindex(names)}, names)
+importances = pd.DataFrame({"scikit-learn": research_model.feature_importances_, "H2O": of_h2o.reindex(names)}, names)
 importances = importances.rename(lambda name: name.replace("_", " ")).sort_values("scikit-learn")
 
 figure = Figure(figsize=(7, 5.4), layout="constrained")
@@ -97,16 +97,16 @@ show(
 
 # %%
 parity = measure_parity(
-    catalog.load("research_predictions"), catalog.load("premises_features"), parameters, h2o=predictions
+    catalog.load("research_predictions"), catalog.load("features"), parameters, h2o=predictions
 )
 measures = {
     "rows": "rows",
-    "differing_rows": "with another probability",
-    "disagreeing_rows": "with another label",
+    "n_diff": "with another probability",
+    "n_label_diff": "with another label",
     "agreement": "share of the same label",
-    "mean_dp": "mean |Δp|",
-    "largest_dp": "largest |Δp|",
-    "auc_difference": "AUC, more or less",
+    "mean_abs_diff": "mean |Δp|",
+    "max_abs_diff": "largest |Δp|",
+    "auc_diff": "AUC, more or less",
 }
 pd.Series(parity["h2o"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("H2O against research")
 
@@ -119,7 +119,7 @@ pd.Series(parity["h2o"])[list(measures)].rename(measures).map("{:,.6g}".format).
 # %%
 predictions.createOrReplaceTempView("h2o_predictions")
 catalog.load("research_predictions").createOrReplaceTempView("research_predictions")
-start_spark().sql("""
+get_spark().sql("""
     SELECT
         CASE
             WHEN h2o.probability = research.probability THEN '1. none'

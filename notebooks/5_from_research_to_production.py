@@ -40,10 +40,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from premises.evaluation import plots
-from premises.evaluation.notebook import show
-from premises.evaluation.parity_report import TITLES
-from premises.evaluation.words import describe_origin
+from kedro_handover.evaluation import plots
+from kedro_handover.reporting.notebook import show
+from kedro_handover.reporting.parity_report import TITLES
+from kedro_handover.reporting.words import describe_origin
 
 mpl.rcParams.update(plots.STYLE)
 release = catalog.load("release")
@@ -116,7 +116,7 @@ show(
 
 # %%
 parity = catalog.load("parity")
-kinds = ["differing_rows", "agreement", "largest_dp", "mean_dp", "auc_difference", "psi"]
+kinds = ["n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc_diff", "psi"]
 measured = pd.DataFrame(parity).T.rename(TITLES)[kinds].astype(float)
 allowed = pd.DataFrame({TITLES[name]: one["tolerances"] for name, one in parity.items()}).T[kinds].astype(float)
 table = pd.concat({"measured": measured, "allowed": allowed}).swaplevel().loc[list(TITLES.values())]
@@ -131,7 +131,7 @@ table.rename(
 
 # %%
 show(
-    plots.plot_disagreement(parity["mllib"]["by_district"]),
+    plots.plot_disagreement(parity["mllib"]["by_group"]),
     "Bar chart: the mean difference between MLlib's probabilities and those of research, in each of the ten districts.",
 )
 
@@ -147,7 +147,7 @@ pd.Series(
         "model": release["model"]["name"],
         "form": release["model"]["form"],
         "threshold": release["model"]["threshold"],
-        "SHA-256 of the research tree": release["research_tree"]["sha256"][:16] + "…",
+        "SHA-256 of the research tree": release["research_model"]["sha256"][:16] + "…",
         "rows it was trained and tested on": f"{release['data']['rows']:,}",
         "digest of those rows": release["data"]["digest"],
         **{f"version of {name}": number for name, number in release["code"]["versions"].items()},
@@ -159,7 +159,7 @@ pd.Series(
 # A tree that is small enough is released as SQL. It begins like this, and any engine that has `CASE` can run it:
 
 # %%
-expression = release["model"]["sql"] or catalog.load("research_tree_sql")
+expression = release["model"]["sql"] or catalog.load("handed_over_sql")
 branches = expression.partition(" ELSE ")[2].replace(" THEN ", "\nTHEN ").replace(" ELSE ", "\nELSE ").splitlines()
 Pretty("\n".join([*branches[:12], "…"]))
 

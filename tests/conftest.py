@@ -7,45 +7,39 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyspark
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.framework.startup import bootstrap_project
 
-from premises.census.contract import census_rules, list_flagged
+from kedro_handover.contract import list_flagged
+from kedro_handover.models.estimators import make_h2o_tree
+from kedro_handover.nodes.validation import select_valid
+from kedro_handover.session import HandoverSession
+from kedro_handover.spark.h2o import train_in_h2o
+from kedro_handover.testing import Engine
 from premises.census.schema import VINTAGES
-from premises.pipelines.data_engineering.nodes import (
+from premises.pipelines.data_engineering.ingest import (
     check_premises,
     find_repeated_ids,
     list_barris,
-    select_premises,
+    list_census_rules,
 )
 from premises.pipelines.data_engineering.parameters import CensusParameters
-from premises.session import PremisesSession
-from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.estimators import make_h2o_tree
-from premises.spark.h2o import train_in_h2o
-from premises.spark.session import prepare_spark, start_spark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).parents[1]
 COLUMNS = VINTAGES[2016].columns
 CENSUS = CensusParameters(vintage=2016, rejected_share=0.01)
-ENGINES = ("pandas", "polars", "duckdb", "dask", "spark")
 SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
 """How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
 will do: it does not for Spark 4."""
@@ -55,102 +49,17 @@ LISTENING = "0A"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--engines", default=",".join(ENGINES), help="engines that the nodes are tested on, with commas")
     parser.addoption(
-        "--pictures", help="folder for the pictures of the graph and the pages; thrown away if none is given"
+        "--figures", help="folder for screenshots of the graph and the pages; thrown away if none is given"
     )
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", metafunc.config.getoption("engines").split(","), indirect=True)
-
-
-@pytest.hookimpl(tryfirst=True)  # `-m` looks at the marks next
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all that starts Spark: `-m "not spark"` leaves it out."""
+    """A whole run in prod starts Spark too."""
     for item in items:
-        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
-        if engine == "spark" or {"spark", "prod_storage"} & set(getattr(item, "fixturenames", ())):
+        if "prod_storage" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
-
-
-@dataclass(frozen=True)
-class Engine:
-    """Turns Arrow tables into an engine's native frames and back; the way back sorts by the first column."""
-
-    name: str
-    from_arrow: Callable[[pa.Table], Any]
-
-    def frame(self, columns: dict[str, list[Any]], schema: dict[str, pa.DataType] | None = None) -> Any:
-        return self.from_arrow(pa.table(columns, schema=pa.schema(schema) if schema else None))
-
-    def rows(self, native: Any) -> list[dict[str, Any]]:
-        names = nw.from_native(native).collect_schema().names()  # Arrow would take pandas' index along
-        frame = nw.from_native(native).lazy().collect("pyarrow").select(names)
-        return sorted(frame.rows(named=True), key=lambda row: (next(iter(row.values())) is None, *row.values()))
-
-    def stored(self, native: Any) -> Any:
-        """What the next node is given: a table that has been written and loaded."""
-        names = nw.from_native(native).collect_schema().names()
-        return self.from_arrow(nw.from_native(native).lazy().collect("pyarrow").select(names).to_native())
-
-    def types(self, native: Any) -> dict[str, str]:
-        return {name: str(dtype) for name, dtype in nw.from_native(native).collect_schema().items()}
-
-
-def to_pandas(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
-
-
-def _to_polars(table: pa.Table) -> Any:
-    import polars as pl
-
-    return pl.from_arrow(table).lazy()
-
-
-def _to_duckdb(table: pa.Table) -> Any:
-    import duckdb
-
-    return duckdb.from_arrow(table)
-
-
-def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
-    """Hand a table over by a Parquet file: nothing on the way guesses a type."""
-    file = folder / f"{uuid4().hex}.parquet"
-    pq.write_table(table, file)
-    return session.read.parquet(str(file))
-
-
-def _to_dask(table: pa.Table) -> Any:
-    import dask.dataframe as dd
-
-    import premises.datasets.dask_table_dataset  # noqa: F401 - it keeps Narwhals to Arrow's types
-
-    return dd.from_pandas(to_pandas(table), npartitions=2, sort=False)
-
-
-ON_ONE_MACHINE = {"pandas": to_pandas, "polars": _to_polars, "duckdb": _to_duckdb, "dask": _to_dask}
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    if request.param == "spark":
-        session = request.getfixturevalue("spark")
-        return Engine("spark", lambda table: to_spark(table, session, tmp_path))
-    return Engine(request.param, ON_ONE_MACHINE[request.param])
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    """Spark as `spark.yml` of the environment prod describes it, in this process; one JVM for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(SPARK_VARIABLES)]:
-            patch.delenv(name)
-        prepare_spark(OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"])
-        session = start_spark()
-        yield session
-        session.stop()
 
 
 def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
@@ -191,16 +100,19 @@ def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
     return {column: [row[column] for row in rows] for column in COLUMNS}
 
 
-CENSUS_SCHEMA = {"file_row": pa.int64(), **dict.fromkeys(("unread", *COLUMNS), pa.string())}
+CENSUS_SCHEMA = {"row_number": pa.int64(), **dict.fromkeys(("malformed_line", *COLUMNS), pa.string())}
 
 
-def read_rows(*changes: dict[str, str | None], unread: tuple[str, ...] = ()) -> pa.Table:
+def read_rows(*changes: dict[str, str | None], malformed: tuple[str, ...] = ()) -> pa.Table:
     """The same as it is read from a file, and below it the texts of rows with another number of fields."""
     rows = census_rows(*changes)
-    nothing: list[str | None] = [None] * len(unread)
-    whole = {"unread": [*[None] * len(changes), *unread], **{name: [*cells, *nothing] for name, cells in rows.items()}}
-    numbers = range(2, 2 + len(changes) + len(unread))
-    return pa.table({"file_row": numbers, **whole}, schema=pa.schema(CENSUS_SCHEMA))
+    nothing: list[str | None] = [None] * len(malformed)
+    whole = {
+        "malformed_line": [*[None] * len(changes), *malformed_line],
+        **{name: [*cells, *nothing] for name, cells in rows.items()},
+    }
+    numbers = range(2, 2 + len(changes) + len(malformed))
+    return pa.table({"row_number": numbers, **whole}, schema=pa.schema(CENSUS_SCHEMA))
 
 
 def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:
@@ -212,28 +124,27 @@ def check(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSU
 
 
 def judge(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> list[dict[str, Any]]:
-    """The rows of a census that the contract has been applied to, with the names of the rules that each breaks."""
-    rules = census_rules(VINTAGES[parameters.vintage])
-    return [
-        row
-        | {
-            column: ", ".join(list_flagged(row[column], rules, rejects=column == "broken_rules"))
-            for column in ("broken_rules", "warnings")
-        }
-        for row in engine.rows(check(engine, census, parameters))
-    ]
+    """The rows of a census that the contract has been applied to: `violated` and `warned` name the rules of each."""
+    rules = list_census_rules(parameters)
+    severity = {rule["name"]: rule["severity"] for rule in rules}
+    judged = []
+    for row in engine.rows(check(engine, census, parameters)):
+        names = list_flagged(row["violations"], rules)
+        violated, warned = (", ".join(name for name in names if severity[name] == kind) for kind in ("error", "warn"))
+        judged.append(row | {"violated": violated, "warned": warned})
+    return judged
 
 
 def clean(engine: Engine, census: pa.Table, parameters: CensusParameters = CENSUS) -> Any:
     """The valid premises of a census."""
-    return select_premises(check(engine, census, parameters), {})
+    return select_valid(check(engine, census, parameters), list_census_rules(parameters), {})
 
 
 def open_session(
     storage: Path, conf_source: str | None = None, env: str | None = None, **params: Any
-) -> PremisesSession:
+) -> HandoverSession:
     bootstrap_project(PROJECT)
-    return PremisesSession.create(
+    return HandoverSession.create(
         PROJECT, env=env, runtime_params={"storage": str(storage), **params}, conf_source=conf_source
     )
 
@@ -318,9 +229,9 @@ def train_h2o_tree(  # noqa: PLR0913 - every setting of a tree
 
 @pytest.fixture(scope="session")
 def run_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A storage root after `sample_census` and a plain run, each as a user starts them."""
+    """A storage root after `synthetic_census` and a plain run, each as a user starts them."""
     storage = tmp_path_factory.mktemp("storage")
-    for options in (("--pipelines=sample_census",), ()):
+    for options in (("--pipelines=synthetic_census",), ()):
         done = kedro("run", *options, f"--params=storage={storage}")
         assert done.returncode == 0, done.stdout + done.stderr
     yield storage

@@ -12,8 +12,8 @@ import pytest
 from kedro.config import OmegaConfigLoader
 
 from conftest import PROJECT, fresh_environment, kedro
+from kedro_handover.spark.session import OF_THIS_MACHINE
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import OF_THIS_MACHINE
 
 ON_A_CLUSTER = "--params=master=spark://10.0.0.5:7077,driver_host=10.0.0.9"
 

@@ -24,7 +24,7 @@ from mkdocs.config import load_config
 from playwright.sync_api import sync_playwright
 
 from conftest import PROJECT, fresh_environment
-from premises.census.contract import FEATURES
+from kedro_handover.contract import FEATURES
 from premises.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def test_every_public_module_is_in_the_reference(fresh_site: Path) -> None:
     files = [path for path in (PROJECT / "src/premises").rglob("*.py") if not path.name.startswith("_")]
     modules = {".".join(path.relative_to(PROJECT / "src").with_suffix("").parts) for path in files}
     assert modules <= set.union(*(page.ids for page in pages))
-    assert "premises.evaluation.parity.compare_predictions" in set.union(*(page.ids for page in pages))
+    assert "kedro_handover.evaluation.parity.compare_predictions" in set.union(*(page.ids for page in pages))
 
 
 def test_without_a_run_a_figure_says_how_to_get_it(fresh_site: Path) -> None:
@@ -263,9 +263,9 @@ def test_figures_are_those_of_the_files(site: Path, run_storage: Path, prod_stor
     assert f"research {metrics['auc']:.4f} {metrics['ks']:.4f} {metrics['brier']:.4f}" in page.text
     compared = Html(site / "parity.html").text
     for name, one in parity.items():
-        rows, differing, rest = (f"{one['rows']:,}", f"{one['differing_rows']:,}", f"{one['agreement']:.4%}")
-        assert f"{name} {rows} {differing} {rest} {one['largest_dp']:.4f}" in page.text
-        assert f"{name} {differing} of {rows} {rest} {one['largest_dp']:.4f}" in compared
+        rows, differing, rest = (f"{one['rows']:,}", f"{one['n_diff']:,}", f"{one['agreement']:.4%}")
+        assert f"{name} {rows} {differing} {rest} {one['max_abs_diff']:.4f}" in page.text
+        assert f"{name} {differing} of {rows} {rest} {one['max_abs_diff']:.4f}" in compared
     assert release["released_at"] in page.text
     assert f"AUC of the research: {metrics['auc']:.4f}" in Html(site / "index.html").text
     assert not [path for path, html in read_site(site).items() if NOT_MEASURED in html.text]
@@ -276,7 +276,7 @@ def test_figures_of_a_benchmark_are_those_of_its_file(fresh_site: Path) -> None:
     bins = json.loads((PROJECT / "docs/benchmarks/bins.json").read_text())
     assert f"on {bins['training_rows']:,} training rows" in page.text
     for one in bins["trees"]:
-        assert f"{one['tree']} {one['agreement']:.2%} {one['mean_dp']:.4f} {one['auc_difference']:+.4f}" in page.text
+        assert f"{one['tree']} {one['agreement']:.2%} {one['mean_abs_diff']:.4f} {one['auc_diff']:+.4f}" in page.text
 
 
 def test_the_tables_of_the_engines_are_those_of_their_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from conftest import Engine
-from premises.draws import DRAWS, MULTIPLIER, add_draws, modulo
+from kedro_handover.hashing import HASH_RANGE, MULTIPLIER, add_hashes, modulo
 
 BOUND = 2**52
 """Ids are less than it either way."""
@@ -24,12 +24,12 @@ on_each_engine = settings(max_examples=25, deadline=None, suppress_health_check=
 
 def drawn(engine: Engine, ids: list[int], step: int) -> list[int]:
     frame = engine.frame({"row": range(len(ids)), "id": ids}, {"row": pa.int64(), "id": pa.int64()})
-    rows = engine.rows(add_draws(nw.from_native(frame), "id", drawn=step).to_native())
+    rows = engine.rows(add_hashes(nw.from_native(frame), "id", drawn=step).to_native())
     return [row["drawn"] for row in rows]
 
 
 def stated(identity: int, step: int) -> int:
-    return identity * pow(MULTIPLIER, step, DRAWS) % DRAWS
+    return identity * pow(MULTIPLIER, step, HASH_RANGE) % HASH_RANGE
 
 
 @on_each_engine
@@ -40,7 +40,10 @@ def test_a_draw_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_draws_as_stated(engine: Engine, step: int) -> None:
-    multiples = [DRAWS * times for times in (-(BOUND // DRAWS), -1, 0, 1, 2, BOUND // DRAWS - 1, BOUND // DRAWS)]
+    multiples = [
+        HASH_RANGE * times
+        for times in (-(BOUND // HASH_RANGE), -1, 0, 1, 2, BOUND // HASH_RANGE - 1, BOUND // HASH_RANGE)
+    ]
     ends = [1 - BOUND, BOUND - 1, *(multiple + near for multiple in multiples for near in (-1, 0, 1))]
     ids = ends + np.random.default_rng(step).integers(1 - BOUND, BOUND, 1000).tolist()
     assert drawn(engine, ids, step) == [stated(identity, step) for identity in ids]
@@ -48,8 +51,8 @@ def test_every_step_draws_as_stated(engine: Engine, step: int) -> None:
 
 @on_each_engine
 @given(
-    ids=st.lists(st.integers(0, DRAWS - 1), min_size=2, max_size=50, unique=True),
-    start=st.integers(0, DRAWS - 50),
+    ids=st.lists(st.integers(0, HASH_RANGE - 1), min_size=2, max_size=50, unique=True),
+    start=st.integers(0, HASH_RANGE - 50),
     step=st.sampled_from((0, 1, 2)),
 )
 def test_different_ids_never_draw_the_same(engine: Engine, ids: list[int], start: int, step: int) -> None:
@@ -57,20 +60,20 @@ def test_different_ids_never_draw_the_same(engine: Engine, ids: list[int], start
     draws = drawn(engine, with_neighbours, step)
     assert len(set(draws)) == len(with_neighbours)
     assert min(draws) >= 0
-    assert max(draws) < DRAWS
+    assert max(draws) < HASH_RANGE
 
 
 def test_a_late_step_asks_an_engine_for_no_more_than_the_first() -> None:
     import duckdb
 
     ids = nw.from_native(duckdb.sql("select 1 as id"))
-    first, late = (len(add_draws(ids, "id", drawn=step).to_native().sql_query()) for step in (1, 4))
+    first, late = (len(add_hashes(ids, "id", drawn=step).to_native().sql_query()) for step in (1, 4))
     assert late < 1.1 * first
 
 
 def test_several_draws_are_those_of_each_alone_and_leave_nothing_else(engine: Engine) -> None:
     frame = nw.from_native(engine.frame({"id": [5, 6], "name": ["a", "b"]}))
-    rows = engine.rows(add_draws(frame, "id", first=1, second=2).to_native())
+    rows = engine.rows(add_hashes(frame, "id", first=1, second=2).to_native())
     assert rows == [
         {"id": one, "name": name, "first": stated(one, 1), "second": stated(one, 2)}
         for one, name in ((5, "a"), (6, "b"))
@@ -95,7 +98,7 @@ def test_a_text_is_read_as_the_number_of_its_digits(engine: Engine) -> None:
     texts = [*TEXTS, "1" * 45, None]
     numbers = [*TEXTS.values(), 2 * int("1" * 15), None]
     frame = engine.frame({"row": range(len(texts)), "id": texts}, {"row": pa.int64(), "id": pa.string()})
-    rows = engine.rows(add_draws(nw.from_native(frame), "id", drawn=3).to_native())
+    rows = engine.rows(add_hashes(nw.from_native(frame), "id", drawn=3).to_native())
     assert [row["drawn"] for row in rows] == [None if number is None else stated(number, 3) for number in numbers]
     assert set(rows[0]) == {"row", "id", "drawn"}
 
@@ -105,7 +108,7 @@ def test_a_text_is_read_as_the_number_of_its_digits(engine: Engine) -> None:
 def test_a_number_draws_the_same_as_its_text(engine: Engine, ids: list[int]) -> None:
     columns = {"row": range(len(ids)), "id": ids, "text": [str(identity) for identity in ids]}
     frame = engine.frame(columns, {"row": pa.int64(), "id": pa.int64(), "text": pa.string()})
-    drawn_twice = add_draws(add_draws(nw.from_native(frame), "id", number=2), "text", text_draw=2)
+    drawn_twice = add_hashes(add_hashes(nw.from_native(frame), "id", number=2), "text", text_draw=2)
     rows = engine.rows(drawn_twice.to_native())
     assert [row["number"] for row in rows] == [row["text_draw"] for row in rows]
 
@@ -114,9 +117,9 @@ def test_a_null_id_draws_nothing(engine: Engine) -> None:
     assert drawn(engine, [7, None], step=1) == [7 * MULTIPLIER, None]
 
 
-@pytest.mark.parametrize("divisor", [1, 2, 5, 100, DRAWS])
+@pytest.mark.parametrize("divisor", [1, 2, 5, 100, HASH_RANGE])
 def test_the_remainder_is_that_of_a_floored_division(engine: Engine, divisor: int) -> None:
-    values = [-101, -100, -1, 0, 1, 99, 100, 101, DRAWS]
+    values = [-101, -100, -1, 0, 1, 99, 100, 101, HASH_RANGE]
     frame = engine.frame({"row": list(range(len(values))), "value": values})
     rows = engine.rows(nw.from_native(frame).with_columns(rest=modulo(nw.col("value"), divisor)).to_native())
     assert [row["rest"] for row in rows] == [value % divisor for value in values]
@@ -126,7 +129,7 @@ def test_the_remainder_is_that_of_a_floored_division(engine: Engine, divisor: in
 def draws() -> dict[int, np.ndarray]:
     """Draws of sequential ids, by the step."""
     frame = nw.from_native(pa.table({"id": np.arange(1, SEQUENTIAL + 1)}))
-    return {step: add_draws(frame, "id", drawn=step)["drawn"].to_numpy() for step in STEPS}
+    return {step: add_hashes(frame, "id", drawn=step)["drawn"].to_numpy() for step in STEPS}
 
 
 def assert_even(counts: np.ndarray) -> None:
@@ -143,21 +146,21 @@ def test_the_low_digits_of_sequential_ids_are_even(draws, step: int, divisor: in
 @pytest.mark.parametrize("step", [2, 3, 4])
 @pytest.mark.parametrize("parts", [10, 100])
 def test_the_shares_of_sequential_ids_are_even(draws, step: int, parts: int) -> None:
-    assert_even(np.bincount((draws[step] / DRAWS * parts).astype(int), minlength=parts))
+    assert_even(np.bincount((draws[step] / HASH_RANGE * parts).astype(int), minlength=parts))
 
 
 def test_the_first_step_alone_leaves_neighbours_together(draws) -> None:
     with pytest.raises(AssertionError):
-        assert_even(np.bincount((draws[1] / DRAWS * 10).astype(int), minlength=10))
+        assert_even(np.bincount((draws[1] / HASH_RANGE * 10).astype(int), minlength=10))
 
 
 def test_split_fold_and_thinning_do_not_know_each_other(draws) -> None:
-    tenths = (draws[3] / DRAWS * 10).astype(int)
+    tenths = (draws[3] / HASH_RANGE * 10).astype(int)
     assert_even(np.bincount(draws[1] % 100 * 50 + draws[2] % 5 * 10 + tenths, minlength=100 * 5 * 10))
 
 
 def test_the_rows_to_research_are_taken_alike_from_each_split_fold_and_thinning(draws) -> None:
-    thinning, research = ((draws[step] / DRAWS * 10).astype(int) for step in (3, 4))
+    thinning, research = ((draws[step] / HASH_RANGE * 10).astype(int) for step in (3, 4))
     for other, values in ((draws[1] % 100, 100), (draws[2] % 5, 5), (thinning, 10)):
         assert_even(np.bincount(other * 10 + research, minlength=values * 10))
 

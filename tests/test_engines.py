@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from premises.pipelines.data_engineering.nodes import build_features, find_repeated_ids, split_and_balance
 
 from conftest import Engine, check, clean, kedro, read_rows
-from premises.pipelines.data_engineering.nodes import build_premises_features, find_repeated_ids, split_and_balance
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 from storage import SAME_FILES, SAME_TABLES, digest, read, read_json
 
@@ -40,13 +40,13 @@ def test_its_tables_and_files_are_those_of_base(engine_storage: Path, run_storag
 
 def test_a_table_without_rows_has_its_types(engine_storage: Path, run_storage: Path) -> None:
     for storage in (engine_storage, run_storage):
-        rejected = read(storage, "02_intermediate/rejected_premises.parquet")
+        rejected = read(storage, "02_intermediate/rejected_rows.parquet")
         assert rejected.num_rows == 0
         assert {str(type_).removeprefix("large_") for type_ in rejected.schema.types} == {"string", "int64"}
 
 
 def test_every_premises_is_scored_as_research_scored_it(engine_storage: Path) -> None:
-    scores = read(engine_storage, "07_model_output/premises_scores.parquet").to_pandas().set_index("premises_id")
+    scores = read(engine_storage, "07_model_output/research_scores.parquet").to_pandas().set_index("premises_id")
     researched = read(engine_storage, "07_model_output/research_predictions.parquet").to_pandas()
     found = scores.loc[researched["premises_id"]]
     assert found["probability"].tolist() == researched["probability"].tolist()
@@ -60,7 +60,7 @@ def test_every_premises_is_scored_as_research_scored_it(engine_storage: Path) ->
 def test_no_node_computes_what_is_not_asked_for_yet(engine: Engine) -> None:
     census = engine.from_arrow(read_rows({}, {"N_PRINCIP": "Sense activitat"}))
     premises = clean(engine, read_rows({}, {"N_PRINCIP": "Sense activitat"}))
-    features = build_premises_features(premises, PARAMETERS)
+    features = build_features(premises, PARAMETERS)
     made = [
         find_repeated_ids(census, check.__defaults__[0]),
         premises,

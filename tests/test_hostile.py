@@ -18,10 +18,10 @@ import pytest
 from kedro.io import DatasetError
 
 from conftest import PROJECT, fresh_environment, open_session
-from premises.census.sample import draw_census
+from kedro_handover.errors import DataError
+from kedro_handover.text_tables.dataset import TextTableDataset
 from premises.census.schema import VINTAGES
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.errors import CensusError
+from premises.census.synthetic import generate_census
 from storage import digest, read, read_json
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ NAME_BYTES = 2**20
 
 def sample(rows: int = 40, year: int = 2016) -> list[list[str]]:
     """A census as rows of cells, the header first."""
-    table = draw_census(rows, seed=11, year=year).read_all()
+    table = generate_census(rows, seed=11, year=year).read_all()
     return [table.column_names, *(["" if cell is None else cell for cell in row.values()] for row in table.to_pylist())]
 
 
@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     "UTF-16 cut off": (to_csv(GOOD).decode().encode("utf-16")[:-1], "is not UTF-16, as its first bytes say"),
     "a null byte": (b"".join([*LINES[:9], LINES[9].replace(b",", b",\0", 1), *LINES[10:]]), "null byte"),
     "a column twice": (to_csv([[*row, row[0]] for row in GOOD]), "names a column twice: 'ID_BCN'"),
-    "a column of our own": (to_csv([["unread", *GOOD[0]], *GOOD[1:]]), "has a column 'unread'"),
+    "a column of our own": (to_csv([["malformed_line", *GOOD[0]], *GOOD[1:]]), "has a column 'malformed_line'"),
     "a missing column": (to_csv([row[:-1] for row in GOOD]), "1 of 34 columns are missing: LONGITUD"),
     "the file of 2019": (
         to_csv(sample(year=2019)),
@@ -135,7 +135,7 @@ def test_what_is_no_census_is_refused_in_a_sentence_and_nothing_is_written(spark
     file = put(tmp_path, make if isinstance(make, bytes) else None)
     if not isinstance(make, bytes):
         make(file)
-    with pytest.raises((DatasetError, CensusError)) as refused:
+    with pytest.raises((DatasetError, DataError)) as refused:
         run(tmp_path, env)
     assert message in str(refused.value)
     assert outputs(tmp_path) == []
@@ -144,14 +144,14 @@ def test_what_is_no_census_is_refused_in_a_sentence_and_nothing_is_written(spark
 
 
 def damage_a_page(file: Path) -> None:
-    pq.write_table(draw_census(40, seed=11).read_all(), file, compression="none")
+    pq.write_table(generate_census(40, seed=11).read_all(), file, compression="none")
     content = file.read_bytes()
     file.write_bytes(content[:4] + b"\xff" * 400 + content[404:])
 
 
 def cut_text(file: Path) -> None:
     cells = pa.array([b"\xff\xfe"] * 40, pa.binary()).view(pa.string())
-    pq.write_table(draw_census(40, seed=11).read_all().set_column(9, "N_LOCAL", cells), file)
+    pq.write_table(generate_census(40, seed=11).read_all().set_column(9, "N_LOCAL", cells), file)
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,14 @@ def cut_text(file: Path) -> None:
         (damage_a_page, "can't be read as Parquet: "),
         (cut_text, "(?i)utf-?8"),
         (lambda file: pq.write_table(pa.table({"ID_BCN": ["a\0b"]}), file), "null byte"),
-        (lambda file: pq.write_table(pa.table({"unread": ["a"]}), file), "has a column 'unread'"),
+        (lambda file: pq.write_table(pa.table({"malformed_line": ["a"]}), file), "has a column 'malformed_line'"),
     ],
 )
 def test_parquet_that_is_damaged_is_refused_by_its_name(tmp_path, make, message) -> None:
     file = tmp_path / "census.parquet"
     make(file)
     with pytest.raises(DatasetError, match=message) as refused:
-        CensusFileDataset(filepath=str(file)).load().read_all()
+        TextTableDataset(filepath=str(file)).load().read_all()
     assert str(file) in str(refused.value)
 
 
@@ -177,7 +177,7 @@ def test_parts_with_other_columns_are_refused(tmp_path) -> None:
     for part, names in enumerate((["a"], ["a", "b"])):
         pq.write_table(pa.table({name: ["x"] for name in names}), folder / f"part-{part}.parquet")
     with pytest.raises(DatasetError, match=r"has parts with other columns: .*part-1\.parquet is one"):
-        CensusFileDataset(filepath=str(folder)).load()
+        TextTableDataset(filepath=str(folder)).load()
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -191,9 +191,9 @@ def test_what_is_called_parquet_and_is_not_is_refused(spark, tmp_path, env) -> N
 def cells(content: bytes, folder: Path) -> list[dict[str, str | None]]:
     columns = list(VINTAGES[2016].columns)
     (folder / "census.csv").write_bytes(content)
-    table = CensusFileDataset(filepath=str(folder / "census.csv")).load().read_all()
-    assert table["unread"].null_count == len(table)
-    return table.select(["file_row", *columns]).to_pylist()
+    table = TextTableDataset(filepath=str(folder / "census.csv")).load().read_all()
+    assert table["malformed_line"].null_count == len(table)
+    return table.select(["row_number", *columns]).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ def test_another_way_to_write_the_same_census_is_read_as_the_same(tmp_path, cont
 
 def test_a_census_in_parquet_is_read_as_its_text(tmp_path) -> None:
     parquet = tmp_path / "census.parquet"
-    pq.write_table(draw_census(40, seed=11).read_all(), parquet)
+    pq.write_table(generate_census(40, seed=11).read_all(), parquet)
     columns = list(VINTAGES[2016].columns)
-    table = CensusFileDataset(filepath=str(parquet)).load().read_all().select(["file_row", *columns])
+    table = TextTableDataset(filepath=str(parquet)).load().read_all().select(["row_number", *columns])
     expected = cells(to_csv(GOOD), tmp_path)
-    assert table.to_pylist() == [row | {"file_row": row["file_row"] - 1} for row in expected]  # there is no header
+    assert table.to_pylist() == [row | {"row_number": row["row_number"] - 1} for row in expected]  # there is no header
 
 
 def messy() -> tuple[bytes, dict[int, str]]:
@@ -269,11 +269,11 @@ def test_rows_of_every_hostile_kind_are_rejected_or_kept_alike_on_both_engines(s
     for env, storage in storages.items():
         put(storage, content)
         run(storage, env, census={"rejected_share": 0.9})
-    for table in ("census", "repeated_ids", "checked_premises", "rejected_premises", "premises"):
+    for table in ("census", "repeated_ids", "checked_rows", "rejected_rows", "premises"):
         base, prod = (read(storage, f"02_intermediate/{table}.parquet") for storage in storages.values())
         assert digest(base) == digest(prod), table
-    rejected = read(storages["base"], "02_intermediate/rejected_premises.parquet").to_pylist()
-    assert {row["file_row"]: row["broken_rules"] for row in rejected} == broken
+    rejected = read(storages["base"], "02_intermediate/rejected_rows.parquet").to_pylist()
+    assert {row["row_number"]: row["broken_rules"] for row in rejected} == broken
     counted = read_json(storages["base"], "08_reporting/rejections.json")
     assert counted == read_json(storages["prod"], "08_reporting/rejections.json")
     assert counted["rows_in"] == len(GOOD) - 1 + 3 == counted["valid"] + counted["rejected"]
@@ -291,10 +291,10 @@ def test_too_many_rejected_rows_stop_the_run_before_anything_is_made_of_them(spa
     run(tmp_path, env)
     before = digest(read(tmp_path, "02_intermediate/premises.parquet"))
     put(tmp_path, messy()[0])
-    with pytest.raises(CensusError, match=r"11 of 43 rows are rejected, and census\.rejected_share allows 1\.00%"):
+    with pytest.raises(DataError, match=r"11 of 43 rows are rejected, and census\.rejected_share allows 1\.00%"):
         run(tmp_path, env)
     assert digest(read(tmp_path, "02_intermediate/premises.parquet")) == before
-    assert read(tmp_path, "02_intermediate/rejected_premises.parquet").num_rows == 11
+    assert read(tmp_path, "02_intermediate/rejected_rows.parquet").num_rows == 11
     assert read_json(tmp_path, "08_reporting/rejections.json")["rejected"] == 0  # of the run before
 
 

@@ -18,10 +18,10 @@ import pytest
 from kedro.io import DatasetError
 
 from conftest import PROJECT, fresh_environment
+from kedro_handover.spark.h2o import is_installed
 from new.project import LEFT_OUT, ProjectError, _describe, _write_project, make_project
 from new.table import TableError, name_columns, read_table
 from new.words import CENSUS_WORDS
-from premises.spark.h2o import is_installed
 from storage import digest, read, read_json
 
 pytestmark = pytest.mark.spark
@@ -115,7 +115,7 @@ def test_the_tree_has_learnt_something_and_is_handed_over_without_a_difference(l
     parity = read_json(loans / "data/prod", "08_reporting/parity.json")
     assert set(parity) == set(MODELS)
     handed_over = parity["handed_over"]
-    assert (handed_over["differing_rows"], handed_over["largest_dp"], handed_over["rows_missing"]) == (0, 0, 0)
+    assert (handed_over["n_diff"], handed_over["max_abs_diff"], handed_over["n_missing"]) == (0, 0, 0)
     assert handed_over["rows"] > 300
 
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import strategies as st
 
 from conftest import Engine, to_pandas
+from kedro_handover.nodes.research import count_scores, score_premises
+from kedro_handover.text import WHITE_SPACE
 from oddities import TEXTS, collect
 from premises.census import contract, text
-from premises.census.text import WHITE_SPACE
 from premises.pipelines.data_engineering import nodes
-from premises.pipelines.sklearn_research.nodes import count_scores, score_premises
 
 if TYPE_CHECKING:
     from collections.abc import Callable

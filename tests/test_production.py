@@ -22,12 +22,12 @@ from kedro.io import DatasetError
 from pyspark.sql import functions as F  # noqa: N812
 
 from conftest import PROJECT, census_rows, kedro, open_session
+from kedro_handover.datasets.release_dataset import ReleaseDataset
+from kedro_handover.datasets.skops_dataset import SkopsDataset
+from kedro_handover.errors import DriftError, ParityError
+from kedro_handover.spark.h2o import PACKAGE, is_installed
 from premises.census.schema import VINTAGES
-from premises.datasets.release_dataset import ReleaseDataset
-from premises.datasets.skops_dataset import SkopsDataset
-from premises.errors import DriftError, ParityError
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.h2o import PACKAGE, is_installed
 from storage import (
     INTERMEDIATE,
     LOOSE,
@@ -94,7 +94,7 @@ def small(spark, tmp_path_factory) -> SmallRun:
     """A plain run on a small census, which releases the tree in MLlib's form; Spark's jobs and stages are counted."""
     storage = tmp_path_factory.mktemp("small")
     with open_session(storage, rows=SMALL_CENSUS) as session:
-        session.run(pipeline_names=["sample_census"])
+        session.run(pipeline_names=["synthetic_census"])
     store = spark.sparkContext._jsc.sc().statusStore()  # noqa: SLF001 - pyspark offers no other way
     before = store.jobsList(None).size()
     run(storage, spark_production={"sql_nodes": 1, "tolerances": dict.fromkeys(TRAINED_ANEW, LOOSE)})
@@ -161,7 +161,7 @@ def test_no_environment_declares_a_dataset_again(env: str) -> None:
 def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
     prod, base = catalog_of("prod"), catalog_of("base")
     different = {name for name in base if prod[name]["type"] != base[name]["type"]}
-    table = "premises.datasets.spark_table_dataset.SparkTableDataset"
+    table = "kedro_handover.datasets.spark_table_dataset.SparkTableDataset"
     assert {prod[name]["type"] for name in different} == {table}
     assert prod["census"]["table"]["type"] == table
     assert prod["census_file"] == base["census_file"]
@@ -176,10 +176,10 @@ def test_not_one_prediction_of_the_tree_that_is_handed_over_differs(run_storage,
     model_input = read(run_storage, "05_model_input/model_input.parquet").to_pandas()
     handed_over = parity["handed_over"]
     assert handed_over["rows"] == (model_input["split"] == "test").sum()
-    zero = ("differing_rows", "disagreeing_rows", "rows_missing", "largest_dp", "mean_dp", "auc_difference", "psi")
+    zero = ("n_diff", "n_label_diff", "n_missing", "max_abs_diff", "mean_abs_diff", "auc_diff", "psi")
     assert {name: handed_over[name] for name in zero} == dict.fromkeys(zero, 0)
     assert handed_over["agreement"] == 1
-    assert parity["mllib"]["differing_rows"] > 0
+    assert parity["mllib"]["n_diff"] > 0
     assert not any(one["failures"] for one in parity.values())
     research, ours = (
         read(prod_storage, f"07_model_output/{name}_predictions.parquet") for name in ("research", "handed_over")
@@ -199,9 +199,9 @@ def test_the_run_shows_every_model_and_the_parity_report(prod_storage) -> None:
 
 def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark) -> None:
     release = read_json(prod_storage, "06_models/release.json")
-    parts = {"model", "research_tree", "data", "parameters", "code", "metrics", "parity", "released_at", "sha256"}
+    parts = {"model", "research_model", "data", "parameters", "code", "metrics", "parity", "released_at", "sha256"}
     assert set(release) == parts
-    sql = (prod_storage / "06_models/research_tree.sql").read_text()
+    sql = (prod_storage / "06_models/research_model.sql").read_text()
     location = Path(release["model"].pop("location").removeprefix("file://"))
     verification = (location / "verification.json").read_bytes()
     assert release["model"] == {
@@ -211,8 +211,8 @@ def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark
         "sql": sql,
         "threshold": 0.5,
     }
-    tree = (run_storage / "06_models/research_tree.skops").read_bytes()
-    assert release["research_tree"] == {"sha256": sha256(tree).hexdigest()}
+    tree = (run_storage / "06_models/research_model.skops").read_bytes()
+    assert release["research_model"] == {"sha256": sha256(tree).hexdigest()}
     assert location.is_relative_to(prod_storage / "06_models/handed_over_model")
     model_input = spark.read.parquet(str(run_storage / "05_model_input/model_input.parquet"))
     hashes = model_input.select(F.xxhash64(*model_input.columns).alias("hash")).toPandas()["hash"]
@@ -233,7 +233,7 @@ def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark
     assert set(release["code"]["versions"]) == libraries
     assert release["metrics"] == read_json(prod_storage, "08_reporting/handed_over_metrics.json")
     assert release["metrics"] == read_json(run_storage, "08_reporting/research_metrics.json")
-    assert release["parity"]["differing_rows"] == 0
+    assert release["parity"]["n_diff"] == 0
     age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(release["released_at"])
     assert dt.timedelta(0) <= age < dt.timedelta(hours=1)
 
@@ -243,7 +243,7 @@ def test_every_premises_is_scored_those_of_unknown_status_too(run_storage, prod_
     assert sorted(path.name for path in folder.glob("district_id=*")) == sorted(
         f"district_id={number}" for number in range(1, 11)
     )
-    features = pq.read_table(run_storage / "04_feature/premises_features.parquet").to_pandas(ignore_metadata=True)
+    features = pq.read_table(run_storage / "04_feature/features.parquet").to_pandas(ignore_metadata=True)
     features = features.set_index("premises_id").sort_index()
     predictions = pd.read_parquet(folder).set_index("premises_id").sort_index()
     assert predictions.index.is_unique
@@ -251,7 +251,7 @@ def test_every_premises_is_scored_those_of_unknown_status_too(run_storage, prod_
     assert predictions["is_active"].isna().sum() == features["is_active"].isna().sum() > 1_000
     assert predictions["district_id"].astype(int).eq(features["district_id"]).all()
     assert predictions["barri_id"].eq(features["barri_id"]).all()
-    tree_file = str(run_storage / "06_models/research_tree.skops")
+    tree_file = str(run_storage / "06_models/research_model.skops")
     tree = SkopsDataset(filepath=tree_file, trusted=["sklearn.tree._tree.Tree"]).load()
     probability = tree.predict_proba(features[tree.feature_names_in_])[:, 1]
     assert np.count_nonzero(predictions["probability"].to_numpy() != probability) == 0
@@ -304,7 +304,7 @@ def test_a_new_census_is_scored_with_the_last_release_and_nothing_is_trained(sma
         "08_reporting/rejections.json",
         "08_reporting/drift.json",
         "08_reporting/drift_report.html",
-        "04_feature/premises_features.parquet",
+        "04_feature/features.parquet",
         "07_model_output/predictions.parquet",
         "08_reporting/predictions_summary.parquet",
     }
@@ -327,7 +327,7 @@ def test_scoring_with_nothing_released_says_what_to_run(tmp_path) -> None:
 
 
 def test_a_premises_that_can_not_be_scored_ends_the_run_with_one_sentence(storage) -> None:
-    path = storage / "04_feature/premises_features.parquet"
+    path = storage / "04_feature/features.parquet"
     features = pq.read_table(path)
     shutil.rmtree(path)
     unknown = pa.array([None, *features["x_metres"].to_pylist()[1:]], pa.float32())
@@ -335,7 +335,7 @@ def test_a_premises_that_can_not_be_scored_ends_the_run_with_one_sentence(storag
     path.mkdir()
     pq.write_table(changed, path / "part-0.parquet")
     release = ReleaseDataset(filepath=str(storage / "06_models/release.json"))
-    sql = (storage / "06_models/research_tree.sql").read_text()
+    sql = (storage / "06_models/research_model.sql").read_text()
     content = release.load()
     release.save(content | {"model": content["model"] | {"form": "sql", "sql": sql}})
     with click.Context(click.Command("run")), pytest.raises(click.ClickException) as caught:
@@ -367,7 +367,7 @@ def test_a_census_that_has_drifted_is_scored_with_a_warning_or_not_at_all(storag
         premises.schema.get_field_index("x_mm"), "x_mm", pa.array([435_000_000] * len(premises))
     )
     pq.write_table(moved, path / "part-0.parquet")
-    from_features: dict[str, Any] = {"from_nodes": ["build_premises_features"]}
+    from_features: dict[str, Any] = {"from_nodes": ["build_features"]}
     with caplog.at_level("WARNING"):
         run(storage, "scoring", only=from_features)
     assert "The census is not like the one of the release: " in caplog.text
@@ -402,7 +402,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], message: str) ->
 def test_parity_out_of_tolerance_fails_the_run_and_releases_nothing(storage) -> None:
     before = (storage / "06_models/release.json").read_bytes()
     written = files(storage)
-    tolerances = "spark_production.tolerances.mllib.agreement=1,spark_production.tolerances.mllib.largest_dp=0"
+    tolerances = "spark_production.tolerances.mllib.agreement=1,spark_production.tolerances.mllib.max_abs_diff=0"
     done = kedro(
         "run",
         "--env=prod",
@@ -414,7 +414,7 @@ def test_parity_out_of_tolerance_fails_the_run_and_releases_nothing(storage) -> 
     assert_one_sentence(done, f"Nothing is released: {'; '.join(f'mllib: {one}' for one in mllib['failures'])}.")
     assert mllib["failures"][0].startswith(f"agreement is {mllib['agreement']:.6f}"[:-1])
     assert mllib["failures"][0].endswith(", allowed at least 1")
-    assert mllib["failures"][1].startswith("largest_dp is 0.")
+    assert mllib["failures"][1].startswith("max_abs_diff is 0.")
     assert mllib["failures"][1].endswith(", allowed at most 0")
     assert "handed_over:" not in done.stdout + done.stderr
     assert (storage / "06_models/release.json").read_bytes() == before
@@ -435,7 +435,7 @@ def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> Non
     shutil.rmtree(path)
     predictions.to_parquet(path, index=False)
     loose = {"tolerances": dict.fromkeys(TRAINED_ANEW, LOOSE)}
-    with pytest.raises(ParityError, match="handed_over: differing_rows is 1, allowed at most 0") as caught:
+    with pytest.raises(ParityError, match="handed_over: n_diff is 1, allowed at most 0") as caught:
         run(storage, "spark_production", only={"from_nodes": ["measure_parity"]}, spark_production=loose)
     assert "mllib:" not in str(caught.value)
     assert (storage / "06_models/release.json").read_bytes() == before
@@ -465,5 +465,5 @@ def test_research_takes_no_more_rows_than_it_may_and_the_rest_is_still_compared(
     )
     assert read(storage, "07_model_output/research_predictions.parquet").num_rows == 2_000
     handed_over = read_json(storage, "08_reporting/parity.json")["handed_over"]
-    assert handed_over["differing_rows"] == 0
+    assert handed_over["n_diff"] == 0
     assert handed_over["failures"] == []

@@ -18,18 +18,18 @@ from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from conftest import PROJECT, census_rows, kedro, open_session
+from kedro_handover.errors import ConfigurationError, DataError
 from premises.census.schema import CREDIT, VINTAGES
-from premises.errors import CensusError, ConfigurationError
 from premises.settings import CONFIG_LOADER_ARGS
 from storage import INTERMEDIATE
 
 REPEATABLE = (
     "05_model_input/model_input.parquet",
-    "06_models/research_tree.skops",
+    "06_models/research_model.skops",
     "06_models/research_search.json",
     "07_model_output/research_predictions.parquet",
     "08_reporting/research_metrics.json",
-    "06_models/research_tree.skops.sha256",
+    "06_models/research_model.skops.sha256",
     "08_reporting/rejections.json",
     "08_reporting/row_counts.json",
     "08_reporting/research_report.html",
@@ -63,7 +63,7 @@ def test_a_plain_run_goes_from_the_census_to_a_tree_its_pictures_and_its_report(
     assert outputs(run_storage) == sorted(
         [
             *(f"02_intermediate/{table}.parquet" for table in INTERMEDIATE),
-            "04_feature/premises_features.parquet",
+            "04_feature/features.parquet",
             *REPEATABLE,
             *(f"08_reporting/{picture}.png" for picture in PICTURES),
         ]
@@ -177,7 +177,7 @@ def test_a_misspelt_block_is_refused_with_the_file_it_stands_in(tmp_path: Path) 
 def test_without_a_census_the_run_says_what_to_do(tmp_path: Path) -> None:
     with (
         open_session(tmp_path) as session,
-        pytest.raises(DatasetError, match="kedro run --pipelines=sample_census") as caught,
+        pytest.raises(DatasetError, match="kedro run --pipelines=synthetic_census") as caught,
     ):
         session.run()
     assert f"census_file: there is no {tmp_path}" in str(caught.value)
@@ -203,7 +203,7 @@ def test_a_census_that_teaches_nothing_is_refused_before_any_output(
     tmp_path: Path, rows: list[dict[str, str | None]], message: str
 ) -> None:
     put_census(tmp_path, *rows)
-    refused = (DatasetError, DataValidationError, CensusError)
+    refused = (DatasetError, DataValidationError, DataError)
     with open_session(tmp_path) as session, pytest.raises(refused, match="cens") as caught:
         session.run()
     assert message in str(caught.value)
@@ -286,7 +286,7 @@ def test_only_the_census_of_2016_is_said_to_be_downloaded(tmp_path: Path, census
     with open_session(tmp_path, census=census) as session, pytest.raises(DatasetError) as caught:
         session.run()
     assert hint in str(caught.value)
-    assert "--pipelines=sample_census` with the same --params" in str(caught.value)
+    assert "--pipelines=synthetic_census` with the same --params" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_the_command_line_loads_no_heavy_library_to_list_pipelines() -> None:
     ("arguments", "expected"),
     [
         (("registry", "list"), "sklearn_research"),
-        (("catalog", "describe-datasets"), "research_tree"),
+        (("catalog", "describe-datasets"), "research_model"),
         (("registry", "describe", "data_engineering"), "check_premises"),
     ],
 )

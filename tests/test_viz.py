@@ -175,7 +175,7 @@ def test_the_graph_opens_closed_and_its_pipelines_and_previews_open_on_a_click(v
         "data_engineering",
         *(f"spark_production.{model}" for model in ("h2o", "handed_over", "mllib")),
     ]
-    show(page, "research_tree").get_by_text("DecisionTreeClassifier").wait_for()
+    show(page, "research_model").get_by_text("DecisionTreeClassifier").wait_for()
     page.screenshot(path=tmp_path / "graph.png")
     page.close()
 
@@ -213,7 +213,7 @@ def test_everything_that_research_has_written_can_be_previewed_but_its_page(viz)
 def test_everything_that_production_has_written_can_be_previewed_but_text_and_no_java_runs(prod_storage) -> None:
     with kedro_viz("prod", prod_storage) as running:
         pages = {f"{name}_report.html" for name in ("research", "parity", "drift")}
-        assert without_preview(running) == {*pages, "parity.md", "research_tree.sql"}
+        assert without_preview(running) == {*pages, "parity.md", "research_model.sql"}
         assert_closed(running)
 
 

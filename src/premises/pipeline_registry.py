@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Pipeline
 
-from premises.pipelines import data_engineering, sample_census, sklearn_research, spark_production
-from premises.spark.h2o import is_installed
+from kedro_handover.spark.h2o import is_installed
+from premises.pipelines import data_engineering, sklearn_research, spark_production, synthetic_census
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -12,7 +12,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     Returns:
         The pipelines by name. `__default__` is the whole graph from the census on; what a plain `kedro run` takes of
         it is said by `conf/<env>/run.yml`. `scoring` is the part that needs no training: the last release scores
-        whatever census is there; `research_scoring` does it with the research tree, on any engine. `sample_census`
+        whatever census is there; `research_scoring` does it with the research tree, on any engine. `synthetic_census`
         stands outside: it makes a census to try things on. H2O's tree is in it where the extra h2o is installed.
     """
     story = {
@@ -21,12 +21,12 @@ def register_pipelines() -> dict[str, Pipeline]:
         "spark_production": spark_production.create_pipeline(with_h2o=is_installed()),
     }
     story = {name: _in_namespace(name, made) for name, made in story.items()}
-    features = story["data_engineering"].to_outputs("premises_features")
+    features = story["data_engineering"].to_outputs("features")
     return {
         **story,
         "scoring": features + _in_namespace("spark_production", spark_production.create_scoring_pipeline()),
         "research_scoring": features + _in_namespace("sklearn_research", sklearn_research.create_scoring_pipeline()),
-        "sample_census": sample_census.create_pipeline(),
+        "synthetic_census": synthetic_census.create_pipeline(),
         "__default__": sum(story.values(), Pipeline([])),
     }
 

@@ -1,16 +1,7 @@
 """Kedro's settings for this project; see `kedro.framework.project.settings` for all that can be set."""
 
-from premises.catalog import dataset
-from premises.hooks import RunHooks
-from premises.session import PremisesSession
+from kedro_handover.session import CONFIG_LOADER_ARGS, HandoverSession
 
-SESSION_CLASS = PremisesSession
+__all__ = ["CONFIG_LOADER_ARGS", "SESSION_CLASS"]
 
-HOOKS = (RunHooks(),)
-
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    "config_patterns": {"run": ["run.yml"], "spark": ["spark.yml"]},
-    "custom_resolvers": {"dataset": dataset},
-}
+SESSION_CLASS = HandoverSession

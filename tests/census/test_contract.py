@@ -6,10 +6,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import pytest
+from premises.pipelines.data_engineering.nodes import count_rejected, select_rejected
 
 from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, judge, read_rows
-from premises.census.city import degrees_from_utm
-from premises.census.contract import (
+from kedro_handover.contract import (
     EAST,
     FIRST_ROWS,
     NORTH,
@@ -23,10 +23,10 @@ from premises.census.contract import (
     city_box_mm,
     count_outcomes,
 )
+from kedro_handover.errors import ContractError, DataError
+from kedro_handover.text_tables.dataset import TextTableDataset
+from premises.census.city import degrees_from_utm
 from premises.census.schema import VINTAGES
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.errors import CensusError, ContractError
-from premises.pipelines.data_engineering.nodes import count_rejected, select_rejected
 from premises.pipelines.data_engineering.parameters import CensusParameters
 
 REAL_ROWS = PROJECT.parent / "shared/data/bcn2016_rows_34cols.csv"
@@ -114,19 +114,19 @@ def census(engine: Engine, *changes: dict[str, str | None]) -> object:
 
 
 def refused_rows(frame: object, *, to_train: bool) -> str:
-    with pytest.raises(CensusError) as refused:
+    with pytest.raises(DataError) as refused:
         check_rows(frame, VINTAGE, to_train=to_train)
     return str(refused.value)
 
 
 def refused_columns(*columns: str, year: int = 2016) -> str:
-    with pytest.raises(CensusError) as refused:
+    with pytest.raises(DataError) as refused:
         check_columns(columns, VINTAGES[year])
     return str(refused.value)
 
 
 def test_each_rule_is_broken_by_the_rows_that_break_it_and_no_others(engine: Engine) -> None:
-    rows = judge(engine, read_rows(*(change for change, _, _ in BROKEN), unread=("1,2,3", "")))
+    rows = judge(engine, read_rows(*(change for change, _, _ in BROKEN), malformed_line=("1,2,3", "")))
     whole, unread = rows[: len(BROKEN)], rows[len(BROKEN) :]
     assert [[row["broken_rules"], row["warnings"]] for row in whole] == [expected for _, *expected in BROKEN]
     assert all(row["broken_rules"].startswith("row_is_whole, id_is_readable, ") for row in unread)
@@ -138,16 +138,16 @@ def test_every_rule_is_broken_in_these_tests() -> None:
 
 
 def test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reasons(engine: Engine) -> None:
-    table = read_rows(*(change for change, _, _ in BROKEN), unread=("1,2,3",))
+    table = read_rows(*(change for change, _, _ in BROKEN), malformed_line=("1,2,3",))
     checked = check(engine, table)
     rejected = engine.rows(select_rejected(engine.from_arrow(table), checked, CENSUS))
     valid = engine.rows(clean(engine, table))
     assert len(rejected) + len(valid) == len(table)
-    by_row = {row["file_row"]: row for row in rejected}
-    raw = {row["file_row"]: row for row in table.to_pylist()}
+    by_row = {row["row_number"]: row for row in rejected}
+    raw = {row["row_number"]: row for row in table.to_pylist()}
     assert {number: {"broken_rules": row["broken_rules"], **raw[number]} for number, row in by_row.items()} == by_row
     assert {row["premises_id"] for row in valid} == {raw[number]["ID_BCN"] for number in raw.keys() - by_row.keys()}
-    assert by_row[max(raw)]["unread"] == "1,2,3"
+    assert by_row[max(raw)]["malformed_line"] == "1,2,3"
 
 
 def test_all_rows_of_a_repeated_id_are_rejected(engine: Engine) -> None:
@@ -179,35 +179,35 @@ def test_the_rows_are_counted_by_rule(engine: Engine) -> None:
 
 
 def test_too_many_rejected_rows_end_the_run_with_their_reasons(engine: Engine) -> None:
-    with pytest.raises(CensusError) as refused:
+    with pytest.raises(DataError) as refused:
         outcomes(engine, {}, {}, {"SN_EIX": "?"}, {"SN_EIX": "?", "X_UTM_ETRS": "?"}, share=0.49)
     assert str(refused.value).startswith(
         "census: 2 of 4 rows are rejected, and census.rejected_share allows 49.00%: flags_are_yes_or_no 2, "
-        "place_is_readable 1. See rejected_premises"
+        "place_is_readable 1. See rejected_rows"
     )
 
 
 def test_a_census_of_rejected_rows_alone_is_none_whatever_the_limit(engine: Engine) -> None:
-    with pytest.raises(CensusError, match="1 of 1 rows are rejected, and none is left: flags_are_yes_or_no 1"):
+    with pytest.raises(DataError, match="1 of 1 rows are rejected, and none is left: flags_are_yes_or_no 1"):
         outcomes(engine, {"SN_EIX": "?"}, share=1)
 
 
 def test_rows_that_are_unaccounted_for_end_the_run(engine: Engine) -> None:
     checked = check(engine, read_rows({}, {"SN_EIX": "?"}))
     more = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}, {}))
-    with pytest.raises(CensusError, match="1 of 3 rows are unaccounted for"):
+    with pytest.raises(DataError, match="1 of 3 rows are unaccounted for"):
         count_rejected(more, checked, select_rejected(more, checked, CENSUS), CENSUS)
     less = engine.from_arrow(read_rows({}))
-    with pytest.raises(CensusError, match="-1 of 1 rows are unaccounted for"):
+    with pytest.raises(DataError, match="-1 of 1 rows are unaccounted for"):
         count_rejected(less, checked, select_rejected(less, checked, CENSUS), CENSUS)
     both = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}))
-    with pytest.raises(CensusError, match="1 rows are rejected, and 0 kept"):
+    with pytest.raises(DataError, match="1 rows are rejected, and 0 kept"):
         count_rejected(both, checked, select_rejected(less, checked, CENSUS), CENSUS)
 
 
 @pytest.mark.skipif(not REAL_ROWS.exists(), reason="the census' real rows are not beside this project")
 def test_real_rows_of_the_census_break_no_rule(engine: Engine) -> None:
-    table = CensusFileDataset(filepath=str(REAL_ROWS)).load().read_all()
+    table = TextTableDataset(filepath=str(REAL_ROWS)).load().read_all()
     rows = judge(engine, table)
     assert [(row["broken_rules"], row["warnings"]) for row in rows] == [("", "")] * 5
 

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 import premises
 from premises.census import download
 from premises.census.download import PUBLISHED_FILES, CensusDownloadError, PublishedFile, download_census, main
-from premises.census.origin import note_beside, was_drawn, write_note
+from premises.census.origin import is_synthetic_file, note_beside, write_note
 
 WAIT_SECONDS = 10.0
 STALL_TIMEOUT_SECONDS = 0.3
@@ -333,11 +333,11 @@ def test_a_known_copy_that_is_there_already_is_kept_without_a_request(portal, ta
 
 
 def draw_sample(target):
-    """A sample and its note, as `sample_census` leaves them."""
+    """A sample and its note, as `synthetic_census` leaves them."""
     target.parent.mkdir(parents=True)
     target.write_bytes(CENSUS.replace(b"Bar Pepe", b"MOSTRA 2"))
     write_note(target, note_beside(target), rows=3)
-    assert was_drawn(target)
+    assert is_synthetic_file(target)
 
 
 def test_a_drawn_sample_gives_way_and_its_note_goes_with_it(portal, target, capsys):
@@ -353,7 +353,7 @@ def test_a_drawn_sample_stays_a_drawn_sample_when_the_download_fails(portal, tar
     portal.answers[FILE_PATH] = reply(CENSUS, length=5000)
     with pytest.raises(CensusDownloadError, match="cut short"):
         download_census(VINTAGE, target, portal.url)
-    assert was_drawn(target)
+    assert is_synthetic_file(target)
     assert set(target.parent.iterdir()) == {target, note_beside(target)}
 
 

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
 from kedro.io import DatasetError
+from premises.pipelines.data_engineering.nodes import read_census, select_rejected
 
 from conftest import Engine, check
+from kedro_handover.errors import DataError
+from kedro_handover.text_tables.dataset import TextTableDataset
 from oddities import HOSTILE, TEXTS, collect
-from premises.census.sample import draw_census
 from premises.census.schema import VINTAGES
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.errors import CensusError
-from premises.pipelines.data_engineering.nodes import read_census, select_rejected
+from premises.census.synthetic import generate_census
 from premises.pipelines.data_engineering.parameters import CensusParameters
 
 CASES = 2_000
@@ -34,11 +34,13 @@ def odd_census(year: int) -> pa.Table:
     """A row of a good census for each case, of which some cells are replaced."""
     columns = VINTAGES[year].columns
     changes = collect(CASES, st.dictionaries(st.sampled_from(columns), TEXTS, min_size=1, max_size=6))
-    rows = draw_census(len(changes), seed=3, year=year).read_all().to_pylist()
+    rows = generate_census(len(changes), seed=3, year=year).read_all().to_pylist()
     changed = [row | change for row, change in zip(rows, changes, strict=True)]
-    schema = pa.schema([("file_row", pa.int64()), *((name, pa.string()) for name in ("unread", *columns))])
+    schema = pa.schema([("row_number", pa.int64()), *((name, pa.string()) for name in ("malformed_line", *columns))])
     cells = {name: [row[name] for row in changed] for name in columns}
-    return pa.table({"file_row": range(2, 2 + len(rows)), "unread": [None] * len(rows), **cells}, schema=schema)
+    return pa.table(
+        {"row_number": range(2, 2 + len(rows)), "malformed_line": [None] * len(rows), **cells}, schema=schema
+    )
 
 
 @pytest.mark.parametrize("year", VINTAGES)
@@ -58,7 +60,7 @@ def test_odd_rows_are_judged_and_read_as_on_pandas(engine: Engine, year: int) ->
 def good_file() -> bytes:
     """A census as a CSV file."""
     buffer = io.StringIO()
-    table = draw_census(ROWS_OF_A_FILE, seed=3).read_all()
+    table = generate_census(ROWS_OF_A_FILE, seed=3).read_all()
     csv.writer(buffer, lineterminator="\n").writerows(
         [table.column_names, *(row.values() for row in table.to_pylist())]
     )
@@ -101,10 +103,10 @@ def odd_files() -> tuple[list[str], list[pa.Table]]:
         for content in contents:
             file.write_bytes(content)
             try:
-                table = read_census(CensusFileDataset(filepath=str(file)).load(), parameters).read_all()
+                table = read_census(TextTableDataset(filepath=str(file)).load(), parameters).read_all()
                 assert len(table) == count_rows(content), content
                 tables.append(table)
-            except (DatasetError, CensusError) as error:
+            except (DatasetError, DataError) as error:
                 refusals.append(str(error))
     return refusals, tables
 
@@ -115,14 +117,14 @@ def test_a_damaged_file_is_read_or_refused_in_a_sentence() -> None:
     assert min(len(refusals), len(tables)) > CASES / 20
     assert [text for text in refusals if not text.rstrip("`.").strip() or "Traceback" in text or "\n" in text] == []
     for table in tables:
-        numbers = table["file_row"].to_pylist()
+        numbers = table["row_number"].to_pylist()
         assert sorted(numbers) == list(range(2, 2 + len(numbers)))
 
 
 def test_what_is_read_of_damaged_files_is_judged_as_on_pandas(engine: Engine) -> None:
     _, tables = odd_files()
     together = pa.concat_tables(tables)
-    numbered = together.set_column(0, "file_row", pa.array(range(2, 2 + len(together))))
+    numbered = together.set_column(0, "row_number", pa.array(range(2, 2 + len(together))))
     pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
     parameters = CensusParameters(vintage=2016, rejected_share=1)
     rows, expected = engine.rows(check(engine, numbered, parameters)), pandas.rows(check(pandas, numbered, parameters))

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from premises.census.city import apportion, degrees_from_utm
-from premises.census.origin import SAMPLE_NOTICE
+from premises.census.origin import SYNTHETIC_NOTICE
 from premises.census.published import ESTIMATE_MARGIN, published_2016
-from premises.census.sample import BAD_DATE, draw_census
-from premises.census.schema import SAMPLE_NAME_PREFIX, VINTAGES
+from premises.census.schema import SYNTHETIC_NAME_PREFIX, VINTAGES
+from premises.census.synthetic import BAD_DATE, generate_census
 
 FIGURES = published_2016()
 PUBLISHED_TABLES = Path(__file__).parents[2].parent / "shared" / "data"
@@ -27,7 +27,7 @@ RESTAURANTS = "14"
 
 @pytest.fixture(scope="module")
 def drawn():
-    return draw_census(FIGURES.rows, seed=2016).read_all()
+    return generate_census(FIGURES.rows, seed=2016).read_all()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def census(drawn):
 
 @pytest.fixture(scope="module")
 def three_parts():
-    return draw_census(200_000, seed=2016).read_all()
+    return generate_census(200_000, seed=2016).read_all()
 
 
 def counts(column):
@@ -50,8 +50,8 @@ def test_it_has_the_columns_of_the_file_as_text(drawn):
 
 
 def test_it_says_that_it_is_a_sample(drawn, census):
-    assert drawn.schema.metadata[b"notice"].decode() == SAMPLE_NOTICE
-    assert census["N_LOCAL"].str.startswith(SAMPLE_NAME_PREFIX).all()
+    assert drawn.schema.metadata[b"notice"].decode() == SYNTHETIC_NOTICE
+    assert census["N_LOCAL"].str.startswith(SYNTHETIC_NAME_PREFIX).all()
 
 
 def test_status_and_sector_by_district_are_exact(census):
@@ -107,7 +107,7 @@ def test_activities_agree_with_the_class_list_and_are_exact(census):
 def test_a_premises_that_is_not_active_has_no_activity_and_says_so_in_its_name(census):
     not_active = census[census["ID_PRINCIP"] != "1"]
     assert set(not_active["N_ACT"]) == {"-"}
-    assert (not_active["N_LOCAL"] == SAMPLE_NAME_PREFIX + not_active["N_SECTOR"].str.upper()).all()
+    assert (not_active["N_LOCAL"] == SYNTHETIC_NAME_PREFIX + not_active["N_SECTOR"].str.upper()).all()
 
 
 def test_flags_are_exact_or_within_their_margin(census):
@@ -259,13 +259,13 @@ def test_a_tree_learns_from_the_place_who_is_active_but_no_column_tells_it_alone
 
 
 def test_the_same_seed_draws_the_same_rows_and_another_one_does_not(drawn):
-    assert draw_census(FIGURES.rows, seed=2016).read_all().equals(drawn)
-    assert not draw_census(FIGURES.rows, seed=2017).read_all().equals(drawn)
+    assert generate_census(FIGURES.rows, seed=2016).read_all().equals(drawn)
+    assert not generate_census(FIGURES.rows, seed=2017).read_all().equals(drawn)
 
 
 @pytest.mark.parametrize("rows", [1, 100, 78_034])
 def test_any_number_of_rows_can_be_drawn(rows):
-    ids = draw_census(rows, seed=1).read_all()["ID_BCN"].to_pylist()
+    ids = generate_census(rows, seed=1).read_all()["ID_BCN"].to_pylist()
     assert ids == [str(number) for number in range(1, rows + 1)]
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from premises.pipelines.data_engineering.nodes import split_and_balance
 
 from conftest import Engine, check, judge
-from premises.census.sample import draw_census
 from premises.census.schema import VINTAGES
-from premises.pipelines.data_engineering.nodes import split_and_balance
+from premises.census.synthetic import generate_census
 from premises.pipelines.data_engineering.parameters import CensusParameters, DataEngineeringParameters
 
 ROWS = 500
 LATER = [year for year in VINTAGES if year != 2016]
-OF_THE_FILE = {"file_row", "premises_id", "activity_id", "surveyed_on", "market_id", "mall_id"}
+OF_THE_FILE = {"row_number", "premises_id", "activity_id", "surveyed_on", "market_id", "mall_id"}
 """What the files have otherwise: kinds of id, class lists, days, and no ids of markets and malls in the later ones."""
 
 TEST_SHARE = 0.2
@@ -61,12 +61,12 @@ def parameters(year: int) -> CensusParameters:
 
 def drawn(year: int, **changes: list[str | None]) -> pa.Table:
     """A sample in the form of a vintage, as it is read from its file; the first cells of some columns are changed."""
-    table = draw_census(ROWS, seed=5, year=year).read_all().replace_schema_metadata(None)
+    table = generate_census(ROWS, seed=5, year=year).read_all().replace_schema_metadata(None)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for name, cells in changes.items():
         columns[name][: len(cells)] = cells
-    schema = pa.schema([("file_row", pa.int64()), ("unread", pa.string()), *table.schema])
-    return pa.table({"file_row": range(2, 2 + ROWS), "unread": [None] * ROWS, **columns}, schema=schema)
+    schema = pa.schema([("row_number", pa.int64()), ("malformed_line", pa.string()), *table.schema])
+    return pa.table({"row_number": range(2, 2 + ROWS), "malformed_line": [None] * ROWS, **columns}, schema=schema)
 
 
 def judge_once(engine: Engine, year: int) -> tuple[list[dict], dict[str, str]]:
@@ -129,7 +129,7 @@ def test_a_premises_that_nobody_could_look_into_is_of_unknown_status(engine: Eng
 
 
 def test_ids_that_are_text_are_split_alike_on_every_engine(engine: Engine) -> None:
-    ids = draw_census(5_000, seed=5, year=2022).read_all()["ID_Global"].to_pylist()
+    ids = generate_census(5_000, seed=5, year=2022).read_all()["ID_Global"].to_pylist()
     digits = ["".join(filter(str.isdigit, identity)) for identity in ids]
     modulus = 2**31 - 1
     seeds = [(int(text[:15]) + int(text[15:30] or 0)) % modulus for text in digits]

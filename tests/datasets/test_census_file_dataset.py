@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from premises.datasets import census_file_dataset
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.datasets.writing import fetched_ahead
+from kedro_handover.datasets import census_file_dataset
+from kedro_handover.datasets.atomic import prefetch
+from kedro_handover.text_tables.dataset import TextTableDataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 def load(folder: Path, content: bytes) -> list[dict[str, object]]:
     file = folder / "census.csv"
     file.write_bytes(content)
-    return CensusFileDataset(filepath=str(file)).load().read_all().to_pylist()
+    return TextTableDataset(filepath=str(file)).load().read_all().to_pylist()
 
 
 def cells(folder: Path, content: bytes) -> list[dict[str, object]]:
-    return [{name: row[name] for name in row if name not in ("file_row", "unread")} for row in load(folder, content)]
+    return [
+        {name: row[name] for name in row if name not in ("row_number", "malformed_line")}
+        for row in load(folder, content)
+    ]
 
 
 def test_what_stands_in_a_cell_is_what_is_loaded(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_a_quoted_column_name_is_read_as_text_too(tmp_path: Path) -> None:
 
 def test_a_row_with_another_number_of_fields_comes_as_it_stands(tmp_path: Path) -> None:
     rows = load(tmp_path, b'a,b\n1,2\n3\n4,5,6\n\n"7\n7",8\n9')
-    assert sorted((row["file_row"], row["unread"], row["a"]) for row in rows) == [
+    assert sorted((row["row_number"], row["malformed_line"], row["a"]) for row in rows) == [
         (2, None, "1"),
         (3, "3", None),
         (4, "4,5,6", None),
@@ -70,8 +73,10 @@ def test_rows_are_numbered_alike_whatever_the_parts_that_are_read(tmp_path: Path
     monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
     lines = [f"{row},x" if row % 3 else f"{row}" for row in range(2, 202)]
     rows = load(tmp_path, "\n".join(["a,b", *lines]).encode())
-    assert sorted(row["file_row"] for row in rows) == list(range(2, 202))
-    assert {row["file_row"]: row["a"] or row["unread"] for row in rows} == {row: f"{row}" for row in range(2, 202)}
+    assert sorted(row["row_number"] for row in rows) == list(range(2, 202))
+    assert {row["row_number"]: row["a"] or row["malformed_line"] for row in rows} == {
+        row: f"{row}" for row in range(2, 202)
+    }
 
 
 def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path, monkeypatch) -> None:
@@ -82,9 +87,9 @@ def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path,
     file.write_text("\n".join(["a,b", *lines]))
     for _ in range(5):
         rows = []
-        for batch in fetched_ahead(CensusFileDataset(filepath=str(file)).load()):
+        for batch in prefetch(TextTableDataset(filepath=str(file)).load()):
             rows += batch.to_pylist()
-        read = {row["file_row"]: row["a"] or row["unread"] for row in rows}
+        read = {row["row_number"]: row["a"] or row["malformed_line"] for row in rows}
         assert len(rows) == len(numbers)
         assert read == {row: f"{row}" if row % 3 else f'"{row}","x","y"' for row in numbers}
 
@@ -108,7 +113,7 @@ def test_the_file_is_read_part_by_part_and_closed_however_it_ends(tmp_path: Path
     monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 100)
     file = tmp_path / "census.csv"
     file.write_bytes(b"a,b\n" + b"1,2\n" * 1_000 + b"\xff,3\n")
-    reader = CensusFileDataset(filepath=str(file)).load()
+    reader = TextTableDataset(filepath=str(file)).load()
     assert reader.read_next_batch().num_rows < 100
     with pytest.raises(DatasetError, match="is not UTF-8, near line 1,002: invalid start byte"):
         reader.read_all()
@@ -119,7 +124,7 @@ def test_any_file_system_will_do() -> None:
 
     with fsspec.open("memory://census.csv", "wb") as file:
         file.write(b"a,b\n1,2\n")
-    assert CensusFileDataset(filepath="memory://census.csv").load().read_all().num_rows == 1
+    assert TextTableDataset(filepath="memory://census.csv").load().read_all().num_rows == 1
 
 
 def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
@@ -127,11 +132,11 @@ def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
     folder.mkdir()
     for part in (0, 1):
         pa.parquet.write_table(pa.table({"a": [part, 7], "b": ["x", None]}), folder / f"part-{part}.parquet")
-    assert CensusFileDataset(filepath=str(folder)).load().read_all().to_pylist() == [
-        {"file_row": 1, "unread": None, "a": "0", "b": "x"},
-        {"file_row": 2, "unread": None, "a": "7", "b": None},
-        {"file_row": 3, "unread": None, "a": "1", "b": "x"},
-        {"file_row": 4, "unread": None, "a": "7", "b": None},
+    assert TextTableDataset(filepath=str(folder)).load().read_all().to_pylist() == [
+        {"row_number": 1, "malformed_line": None, "a": "0", "b": "x"},
+        {"row_number": 2, "malformed_line": None, "a": "7", "b": None},
+        {"row_number": 3, "malformed_line": None, "a": "1", "b": "x"},
+        {"row_number": 4, "malformed_line": None, "a": "7", "b": None},
     ]
 
 
@@ -141,7 +146,7 @@ def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
 def test_a_text_of_parquet_comes_as_a_dictionary_however_it_was_written(tmp_path: Path, written: pa.DataType) -> None:
     file = tmp_path / "census.parquet"
     pa.parquet.write_table(pa.table({"a": pa.array(["x", None, "", "x"], written), "b": [1, 2, 3, 4]}), file)
-    census = CensusFileDataset(filepath=str(file)).load().read_all()
+    census = TextTableDataset(filepath=str(file)).load().read_all()
     assert census.schema.field("a").type == pa.dictionary(pa.int32(), pa.string())
     assert census.schema.field("b").type == pa.string()
     assert census["a"].to_pylist() == ["x", None, "", "x"]
@@ -163,15 +168,15 @@ def test_parts_of_other_types_are_refused_for_their_values_would_change(tmp_path
             column = pa.array([None], type_)
             pa.parquet.write_table(pa.table({"a": column}), folder / f"part-{part}.parquet")
         if same:
-            assert CensusFileDataset(filepath=str(folder)).load().read_all().num_rows == 2
+            assert TextTableDataset(filepath=str(folder)).load().read_all().num_rows == 2
         else:
             with pytest.raises(DatasetError, match=r"has parts with other types: a is one in .*part-1"):
-                CensusFileDataset(filepath=str(folder)).load()
+                TextTableDataset(filepath=str(folder)).load()
 
 
 def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not there"):
-        CensusFileDataset(filepath=str(tmp_path / "census.parquet")).load()
+        TextTableDataset(filepath=str(tmp_path / "census.parquet")).load()
 
 
 QUOTES = {
@@ -232,4 +237,4 @@ def test_cells_that_are_quoted_whole_are_passed_at_a_look() -> None:
 
 def test_a_census_is_only_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is only read"):
-        CensusFileDataset(filepath=str(tmp_path / "census.csv")).save("a census")
+        TextTableDataset(filepath=str(tmp_path / "census.csv")).save("a census")

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
-from premises.census.origin import SAMPLE_NOTICE, was_drawn
-from premises.datasets import writing
-from premises.datasets.drawn_census_dataset import DrawnCensusDataset
+from kedro_handover.datasets import writing
+from premises.census.origin import SYNTHETIC_NOTICE, is_synthetic_file
+from premises.census.synthetic_census_dataset import SyntheticCensusDataset
 
 PARTS = (
     {"ID_BCN": ["1", "2"], "N_LOCAL": ["MOSTRA PUIG, S.L.", 'MOSTRA "PEP" & FILLS'], "N_EIX": [None, "Eix"]},
@@ -45,7 +45,7 @@ def place(request, tmp_path):
 
 
 def dataset(path):
-    return DrawnCensusDataset(filepath=str(path))
+    return SyntheticCensusDataset(filepath=str(path))
 
 
 def names(folder):
@@ -73,7 +73,7 @@ def test_a_folder_has_one_part_for_each_batch_with_the_rows_of_the_csv(tmp_path)
 def test_the_note_says_that_it_is_a_sample_and_digests_it(tmp_path):
     dataset(tmp_path / "census.csv").save(reader())
     note = json.loads((tmp_path / "census.csv.sample.json").read_text(encoding="utf-8"))
-    assert note["notice"] == SAMPLE_NOTICE
+    assert note["notice"] == SYNTHETIC_NOTICE
     assert note["credit"] == "Source of the data: Barcelona City Council"
     assert note["rows"] == 3
     assert note["sha256"] == hashlib.sha256((tmp_path / "census.csv").read_bytes()).hexdigest()
@@ -89,7 +89,7 @@ def test_a_folder_is_digested_part_after_part(tmp_path):
 def test_a_sample_replaces_an_earlier_sample(place):
     dataset(place).save(reader())
     dataset(place).save(reader(PARTS[:1]))
-    assert was_drawn(place)
+    assert is_synthetic_file(place)
     assert json.loads(place.with_name(f"{place.name}.sample.json").read_text(encoding="utf-8"))["rows"] == 2
     assert names(place.parent) == [place.name, f"{place.name}.sample.json"]
 
@@ -148,14 +148,14 @@ def test_an_interrupted_run_keeps_the_earlier_sample(place):
     dataset(place).save(reader())
     with pytest.raises(KeyboardInterrupt):
         dataset(place).save(interrupted_reader())
-    assert was_drawn(place)
+    assert is_synthetic_file(place)
 
 
 def test_a_killed_run_leaves_nothing_where_the_catalog_looks_and_the_next_one_cleans_up(place):
     code = f"""
 import os, signal
 import pyarrow as pa
-from premises.datasets.drawn_census_dataset import DrawnCensusDataset
+from premises.census.synthetic_census_dataset import SyntheticCensusDataset
 
 schema = pa.schema([("ID_BCN", pa.string())])
 
@@ -163,7 +163,7 @@ def batches():
     yield pa.RecordBatch.from_pydict({{"ID_BCN": ["1"]}}, schema=schema)
     os.kill(os.getpid(), signal.SIGKILL)
 
-DrawnCensusDataset(filepath={str(place)!r}).save(pa.RecordBatchReader.from_batches(schema, batches()))
+SyntheticCensusDataset(filepath={str(place)!r}).save(pa.RecordBatchReader.from_batches(schema, batches()))
 """
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
     killed = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
@@ -174,12 +174,12 @@ DrawnCensusDataset(filepath={str(place)!r}).save(pa.RecordBatchReader.from_batch
     assert names(place.parent) == [place.name, f"{place.name}.sample.json"]
 
 
-def test_nothing_was_drawn_where_there_is_nothing_or_no_note_or_a_broken_one(tmp_path):
-    assert not was_drawn(tmp_path / "census.csv")
+def test_nothing_is_synthetic_file_where_there_is_nothing_or_no_note_or_a_broken_one(tmp_path):
+    assert not is_synthetic_file(tmp_path / "census.csv")
     (tmp_path / "census.csv").write_text("the real census")
-    assert not was_drawn(tmp_path / "census.csv")
+    assert not is_synthetic_file(tmp_path / "census.csv")
     (tmp_path / "census.csv.sample.json").write_text("{half a no")
-    assert not was_drawn(tmp_path / "census.csv")
+    assert not is_synthetic_file(tmp_path / "census.csv")
 
 
 def test_progress_is_logged_while_the_parts_are_written(place, caplog, monkeypatch):
@@ -187,7 +187,7 @@ def test_progress_is_logged_while_the_parts_are_written(place, caplog, monkeypat
     with caplog.at_level(logging.INFO):
         dataset(place).save(reader())
     assert "2 of 3 rows written" in caplog.text
-    assert SAMPLE_NOTICE in caplog.text
+    assert SYNTHETIC_NOTICE in caplog.text
 
 
 def test_a_remote_place_is_refused_before_anything_is_drawn():

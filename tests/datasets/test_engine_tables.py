@@ -13,8 +13,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import AbstractDataset, DatasetError
 
 from conftest import ON_ONE_MACHINE, PROJECT, Engine
-from premises.datasets.pandas_table_dataset import PandasTableDataset
-from premises.datasets.polars_table_dataset import PolarsTableDataset
+from kedro_handover.datasets.pandas_table_dataset import PandasTableDataset
+from kedro_handover.datasets.polars_table_dataset import PolarsTableDataset
 from premises.settings import CONFIG_LOADER_ARGS
 
 ROWS = {

@@ -15,17 +15,17 @@ from kedro.io.core import DatasetError, Version, VersionNotFoundError
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import PROJECT, draw_features, fresh_environment
-from premises.datasets.mllib_model_dataset import MLlibModelDataset
-from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
-from premises.spark.estimators import make_mllib_tree
-from premises.spark.tree import to_mllib
+from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
+from kedro_handover.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
+from kedro_handover.handover.tree import to_mllib
+from kedro_handover.models.estimators import make_mllib_tree
 from storage import digest_again
 
 pytestmark = pytest.mark.spark
 
 PREVIEW = """
 import subprocess, sys
-from premises.datasets.mllib_model_dataset import MLlibModelDataset
+from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
 
 dataset = MLlibModelDataset(filepath=sys.argv[1])
 print(dataset.preview())

@@ -16,17 +16,17 @@ from kedro.io.core import DatasetError, Version
 from pyspark.sql import functions as F  # noqa: N812
 
 from conftest import PROJECT, draw_features, fresh_environment, train_h2o_tree
-from premises.datasets.mojo_model_dataset import MOJO_FILE, SETTINGS_FILE, MojoModelDataset
-from premises.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
-from premises.errors import H2OError
-from premises.spark.models import add_probability
+from kedro_handover.datasets.mojo_model_dataset import MOJO_FILE, SETTINGS_FILE, MojoModelDataset
+from kedro_handover.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
+from kedro_handover.errors import H2OError
+from kedro_handover.spark.models import add_probability
 from storage import digest_again
 
 pytestmark = pytest.mark.spark
 
 PREVIEW = """
 import subprocess, sys
-from premises.datasets.mojo_model_dataset import MojoModelDataset
+from kedro_handover.datasets.mojo_model_dataset import MojoModelDataset
 
 dataset = MojoModelDataset(filepath=sys.argv[1])
 print(dataset.preview())
@@ -40,15 +40,15 @@ SCORING = """
 import json, sys
 import pandas as pd
 from kedro.config import OmegaConfigLoader
-from premises.datasets.mojo_model_dataset import MojoModelDataset
-from premises.datasets.verified_model_dataset import predict_verification
+from kedro_handover.datasets.mojo_model_dataset import MojoModelDataset
+from kedro_handover.datasets.verified_model_dataset import predict_verification
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import prepare_spark, start_spark
+from kedro_handover.spark.session import configure_spark, get_spark
 
-prepare_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
+configure_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
 loaded = MojoModelDataset(filepath=sys.argv[1]).load()
 given = predict_verification(loaded.model, pd.read_parquet(sys.argv[2]))
-h2o = getattr(start_spark().sparkContext._jvm.ai.h2o.sparkling, "H2OContext$")
+h2o = getattr(get_spark().sparkContext._jvm.ai.h2o.sparkling, "H2OContext$")
 print(json.dumps({"given": given, "h2o_runs": getattr(h2o, "MODULE$").get().isDefined()}))
 """
 

@@ -8,7 +8,7 @@ from kedro.io import DatasetError
 from kedro.io.core import Version
 from matplotlib.figure import Figure
 
-from premises.datasets.picture_dataset import PictureDataset
+from kedro_handover.datasets.figure_dataset import FigureDataset
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -24,7 +24,7 @@ def size_in_pixels(png):
 
 
 def test_what_is_loaded_is_the_file_a_png(tmp_path):
-    dataset = PictureDataset(filepath=str(tmp_path / "reports" / "picture.png"))
+    dataset = FigureDataset(filepath=str(tmp_path / "reports" / "picture.png"))
     dataset.save(figure())
     picture = dataset.load()
     assert picture == (tmp_path / "reports" / "picture.png").read_bytes()
@@ -32,13 +32,13 @@ def test_what_is_loaded_is_the_file_a_png(tmp_path):
 
 
 def test_the_resolution_is_that_of_the_catalog(tmp_path):
-    dataset = PictureDataset(filepath=str(tmp_path / "picture.png"), save_args={"dpi": 150})
+    dataset = FigureDataset(filepath=str(tmp_path / "picture.png"), save_args={"dpi": 150})
     dataset.save(figure())
     assert size_in_pixels(dataset.load()) == (450, 300)
 
 
 def test_a_later_picture_takes_the_place_of_the_earlier(tmp_path):
-    dataset = PictureDataset(filepath=str(tmp_path / "picture.png"))
+    dataset = FigureDataset(filepath=str(tmp_path / "picture.png"))
     dataset.save(figure("one"))
     one = dataset.load()
     dataset.save(figure("other"))
@@ -46,7 +46,7 @@ def test_a_later_picture_takes_the_place_of_the_earlier(tmp_path):
 
 
 def test_the_preview_is_the_picture(tmp_path):
-    dataset = PictureDataset(filepath=str(tmp_path / "picture.png"))
+    dataset = FigureDataset(filepath=str(tmp_path / "picture.png"))
     dataset.save(figure())
     assert b64decode(dataset.preview()) == dataset.load()
 
@@ -54,18 +54,18 @@ def test_the_preview_is_the_picture(tmp_path):
 def test_versions_are_kept_apart(tmp_path):
     path = str(tmp_path / "picture.png")
     for number in (1, 2):
-        PictureDataset(filepath=path, version=Version(None, f"2016-01-0{number}T00.00.00.000Z")).save(
+        FigureDataset(filepath=path, version=Version(None, f"2016-01-0{number}T00.00.00.000Z")).save(
             figure(f"version {number}")
         )
-    first = PictureDataset(filepath=path, version=Version("2016-01-01T00.00.00.000Z", None)).load()
-    newest = PictureDataset(filepath=path, version=Version(None, None)).load()
+    first = FigureDataset(filepath=path, version=Version("2016-01-01T00.00.00.000Z", None)).load()
+    newest = FigureDataset(filepath=path, version=Version(None, None)).load()
     assert first == (tmp_path / "picture.png" / "2016-01-01T00.00.00.000Z" / "picture.png").read_bytes()
     assert newest == (tmp_path / "picture.png" / "2016-01-02T00.00.00.000Z" / "picture.png").read_bytes()
     assert first != newest
 
 
 def test_a_picture_that_is_not_there_is_an_error(tmp_path):
-    dataset = PictureDataset(filepath=str(tmp_path / "picture.png"))
+    dataset = FigureDataset(filepath=str(tmp_path / "picture.png"))
     assert not dataset.exists()
     with pytest.raises(DatasetError, match=r"picture\.png"):
         dataset.load()

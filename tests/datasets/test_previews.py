@@ -16,12 +16,12 @@ from kedro_datasets._typing import JSONPreview, TablePreview
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.datasets.pandas_table_dataset import PandasTableDataset
-from premises.datasets.release_dataset import ReleaseDataset
-from premises.datasets.skops_dataset import SkopsDataset
-from premises.datasets.spark_table_dataset import SparkTableDataset
-from premises.datasets.streamed_table_dataset import StreamedTableDataset
+from kedro_handover.datasets.pandas_table_dataset import PandasTableDataset
+from kedro_handover.datasets.release_dataset import ReleaseDataset
+from kedro_handover.datasets.skops_dataset import SkopsDataset
+from kedro_handover.datasets.spark_table_dataset import SparkTableDataset
+from kedro_handover.datasets.streamed_table_dataset import StreamedTableDataset
+from kedro_handover.text_tables.dataset import TextTableDataset
 
 MAKERS = {
     "pandas": PandasTableDataset,
@@ -85,8 +85,8 @@ def test_a_table_is_not_read_as_a_whole(make, tmp_path) -> None:
 
 def test_the_census_shows_its_first_rows_as_they_stand_in_the_file(tmp_path) -> None:
     (tmp_path / "census.csv").write_text("id,name\n" + "007,à\n" * 8, encoding="utf-8")
-    found = CensusFileDataset(filepath=str(tmp_path / "census.csv")).preview()
-    assert found["columns"] == ["file_row", "unread", "id", "name"]
+    found = TextTableDataset(filepath=str(tmp_path / "census.csv")).preview()
+    assert found["columns"] == ["row_number", "malformed_line", "id", "name"]
     assert found["data"] == [[row, None, "007", "à"] for row in range(2, 7)]
 
 
@@ -124,7 +124,7 @@ def test_another_model_than_a_tree_is_described_too(tmp_path) -> None:
         (PandasTableDataset, TablePreview),
         (SparkTableDataset, TablePreview),
         (StreamedTableDataset, TablePreview),
-        (CensusFileDataset, TablePreview),
+        (TextTableDataset, TablePreview),
         (SkopsDataset, JSONPreview),
         (ReleaseDataset, JSONPreview),
     ],

@@ -13,14 +13,14 @@ import pytest
 from kedro.io import DatasetError
 
 from conftest import PROJECT
-from premises.datasets.release_dataset import ReleaseDataset
+from kedro_handover.datasets.release_dataset import ReleaseDataset
 
 KILLS = 12
 """More would find nothing new: hundreds of saves go on before each of them."""
 
 SAVES = """
 import itertools, sys
-from premises.datasets.release_dataset import ReleaseDataset
+from kedro_handover.datasets.release_dataset import ReleaseDataset
 
 dataset = ReleaseDataset(filepath=sys.argv[1])
 for number in itertools.count():

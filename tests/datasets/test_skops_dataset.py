@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from premises.datasets.skops_dataset import SkopsDataset, serialise
+from kedro_handover.datasets.skops_dataset import SkopsDataset, serialise
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 ROWS = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["x_metres", "y_metres", "7.npy"])
@@ -35,7 +35,7 @@ if len(held) % 2:
     import sqlite3, xml.dom.minidom
 import numpy as np, pandas as pd
 from sklearn.tree import DecisionTreeClassifier
-from premises.datasets.skops_dataset import SkopsDataset
+from kedro_handover.datasets.skops_dataset import SkopsDataset
 
 rows = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["x_metres", "y_metres", "7.npy"])
 label = rows["x_metres"] + rows["y_metres"] * rows["7.npy"] > 0.8
@@ -65,7 +65,7 @@ def test_a_tree_comes_back_as_it_was_saved(tmp_path):
 
 
 def test_the_tree_of_a_run_predicts_what_the_run_predicted(run_storage):
-    tree = dataset(run_storage / "06_models" / "research_tree.skops").load()
+    tree = dataset(run_storage / "06_models" / "research_model.skops").load()
     rows = pd.read_parquet(run_storage / "05_model_input" / "model_input.parquet").sort_values("premises_id")
     predictions = pd.read_parquet(run_storage / "07_model_output" / "research_predictions.parquet")
     probability = tree.predict_proba(rows[tree.feature_names_in_])[:, 1]

@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DatasetError
 from pyspark.sql import functions as F  # noqa: N812
 
-from premises.datasets.spark_table_dataset import SparkTableDataset
+from kedro_handover.datasets.spark_table_dataset import SparkTableDataset
 
 ROWS = pd.DataFrame({"premises_id": [1, 2, 3], "district_id": [1, 2, 2], "name": ["a", None, "c"]})
 

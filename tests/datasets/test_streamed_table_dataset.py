@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
-from premises.datasets import writing
-from premises.datasets.streamed_table_dataset import StreamedTableDataset
+from kedro_handover.datasets import writing
+from kedro_handover.datasets.streamed_table_dataset import StreamedTableDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_what_a_killed_run_has_left_is_cleared_away(tmp_path: Path) -> None:
 
 
 def test_spark_reads_it_too(spark, tmp_path: Path) -> None:  # noqa: ARG001
-    kind = {"type": "premises.datasets.spark_table_dataset.SparkTableDataset", "file_format": "parquet"}
+    kind = {"type": "kedro_handover.datasets.spark_table_dataset.SparkTableDataset", "file_format": "parquet"}
     table = StreamedTableDataset(filepath=str(tmp_path / "table.parquet"), table=kind)
     table.save(parts(3))
     assert sorted(row["row"] for row in table.load().collect()) == list(range(6))

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.spark
 
 MOMENTS = [
     ("check_premises", 0.5, []),
-    ("build_premises_features", 1.0, []),
+    ("build_features", 1.0, []),
     ("split_and_balance", 0.5, []),
     ("search_tree", 1.0, []),
     ("hand_over", 0.0, ["--pipelines=spark_production"]),
@@ -182,7 +182,7 @@ def small(tmp_path_factory) -> Path:
     """A storage with a small census, and the research on it as a laptop does it."""
     storage = tmp_path_factory.mktemp("small")
     params = f"--params=storage={storage}"
-    for options in (["--pipelines=sample_census", f"{params},rows={SMALL_CENSUS}"], [params]):
+    for options in (["--pipelines=synthetic_census", f"{params},rows={SMALL_CENSUS}"], [params]):
         done = kedro("run", *options)
         assert done.returncode == 0, done.stdout + done.stderr
     return storage
@@ -198,7 +198,7 @@ def assert_same_research(storage: Path, research: Path) -> None:
 def assert_same(storage: Path, research: Path) -> None:
     assert_same_research(storage, research)
     handed_over = read_json(storage, "08_reporting/parity.json")["handed_over"]
-    assert (handed_over["differing_rows"], handed_over["largest_dp"]) == (0, 0)
+    assert (handed_over["n_diff"], handed_over["max_abs_diff"]) == (0, 0)
     assert handed_over["rows"] > 1_000
 
 
@@ -301,7 +301,7 @@ def test_spark_submit_gives_the_rows_of_a_laptop_though_three_workers_are_killed
     assert_same(storage, run_storage)
     assert released_files(storage)
     predictions = pq.read_table(storage / "07_model_output/predictions.parquet")
-    assert predictions.num_rows == read(run_storage, "04_feature/premises_features.parquet").num_rows
+    assert predictions.num_rows == read(run_storage, "04_feature/features.parquet").num_rows
 
 
 def test_a_submitted_run_refuses_a_storage_of_this_machine_if_the_master_may_be_on_another(

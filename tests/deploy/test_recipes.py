@@ -22,8 +22,8 @@ from py4j.protocol import Py4JJavaError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from conftest import PROJECT, fresh_environment
+from kedro_handover.spark.session import OF_THIS_MACHINE
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import OF_THIS_MACHINE
 
 DEPLOY = PROJECT / "deploy"
 LOCAL = "org.apache.spark.deploy.PythonRunner"

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from conftest import Engine
-from premises.errors import DriftError
-from premises.evaluation.drift import BINS, measure_drift, profile_features, render_drift_page
+from kedro_handover.errors import DriftError
+from kedro_handover.evaluation.drift import BINS, measure_drift, profile_features, render_drift_page
 
 ROWS = 5_000
 FEATURES = ("flag", "code", "metres", "few")

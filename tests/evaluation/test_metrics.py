@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from conftest import Engine
-from premises.evaluation.metrics import (
+from kedro_handover.evaluation.metrics import (
     CALIBRATION_BINS,
     area_under_roc,
     average_precision,
@@ -23,7 +23,7 @@ from premises.evaluation.metrics import (
     reverse,
     thresholds,
 )
-from premises.evaluation.predictions import PredictionHistogram, count_predictions, evaluate_predictions
+from kedro_handover.evaluation.predictions import PredictionHistogram, count_predictions, evaluate_predictions
 
 TOLERANCE = 1e-12
 """Relative and absolute: sums of up to some ten thousand float64 numbers, taken in another order."""

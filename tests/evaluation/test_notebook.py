@@ -8,7 +8,7 @@ from io import BytesIO
 from matplotlib.figure import Figure
 from PIL import Image
 
-from premises.evaluation.notebook import COLOURS, show
+from kedro_handover.reporting.notebook import COLOURS, show
 
 
 def test_a_figure_is_shown_small_with_its_description_for_readers_who_hear_it() -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browser import start_chromium
-from premises.evaluation.drift import render_drift_page
-from premises.evaluation.parity_report import render_parity_page
+from kedro_handover.evaluation.drift import render_drift_page
+from kedro_handover.reporting.parity_report import render_parity_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

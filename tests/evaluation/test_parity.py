@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from kedro_handover.nodes.production import measure_parity
 from sklearn.metrics import roc_auc_score
 
 from conftest import Engine
-from premises.errors import ParityError
-from premises.evaluation.parity import compare_predictions
-from premises.evaluation.parity_report import render_parity_markdown, render_parity_page
-from premises.pipelines.spark_production.nodes import measure_parity
-from premises.pipelines.spark_production.parameters import SparkProductionParameters, Tolerance
+from kedro_handover.errors import ParityError
+from kedro_handover.evaluation.parity import compare_predictions
+from kedro_handover.nodes.production_parameters import SparkProductionParameters, Tolerance
+from kedro_handover.reporting.parity_report import render_parity_markdown, render_parity_page
 
 PREDICTIONS = {
     "premises_id": pa.int64(),
@@ -30,7 +30,7 @@ FEATURES = {"premises_id": pa.int64(), "district_id": pa.float32()}
 LAST_BITS = 1e-12
 """Sums of doubles in another order differ by less."""
 
-EXACT = Tolerance(differing_rows=0, agreement=1, largest_dp=0, mean_dp=0, auc_difference=0, psi=0)
+EXACT = Tolerance(n_diff=0, agreement=1, max_abs_diff=0, mean_abs_diff=0, auc_diff=0, psi=0)
 REJECTIONS = {"vintage": 2016, "rows_in": 12_400, "valid": 12_345, "rejected": 55, "rules": []}
 COUNTS = {
     "premises": 1_000,
@@ -57,7 +57,7 @@ def compare(engine: Engine, research: pd.DataFrame, candidate: pd.DataFrame, dis
     ]
     compared = compare_predictions(frames[0], {"candidate": frames[1], "research": frames[0]}, frames[2])
     assert list(compared) == ["candidate", "research"]
-    assert compared["research"]["differing_rows"] == compared["research"]["rows_missing"] == 0
+    assert compared["research"]["n_diff"] == compared["research"]["n_missing"] == 0
     return compared["candidate"]
 
 
@@ -91,30 +91,30 @@ def test_the_comparison_is_that_of_plain_pandas(engine: Engine) -> None:
     dp = (both["probability"] - both["probability_c"]).abs()
     other_label = both["prediction"] != both["prediction_c"]
     assert found["rows"] == len(both) > 1_500
-    assert found["rows_missing"] == 0
-    assert found["differing_rows"] == (dp > 0).sum() > 100
-    assert found["disagreeing_rows"] == other_label.sum() > 50
+    assert found["n_missing"] == 0
+    assert found["n_diff"] == (dp > 0).sum() > 100
+    assert found["n_label_diff"] == other_label.sum() > 50
     assert found["agreement"] == 1 - other_label.mean()
-    assert found["largest_dp"] == dp.max()
-    assert found["mean_dp"] == pytest.approx(dp.mean(), abs=LAST_BITS)
+    assert found["max_abs_diff"] == dp.max()
+    assert found["mean_abs_diff"] == pytest.approx(dp.mean(), abs=LAST_BITS)
     assert found["research_auc"] == pytest.approx(roc_auc_score(both["is_active"], both["probability"]), abs=LAST_BITS)
     assert found["auc"] == pytest.approx(roc_auc_score(both["is_active"], both["probability_c"]), abs=LAST_BITS)
-    assert found["auc_difference"] == found["auc"] - found["research_auc"]
+    assert found["auc_diff"] == found["auc"] - found["research_auc"]
     assert found["psi"] == pytest.approx(
         expected_psi(both["probability"].to_numpy(), both["probability_c"].to_numpy()), abs=LAST_BITS
     )
-    for part, key in (("by_district", "district_id"), ("by_leaf", "probability")):
-        expected = pd.DataFrame({"key": both[key], "rows": 1, "disagreeing_rows": other_label, "mean_dp": dp})
-        expected = expected.groupby("key").agg({"rows": "sum", "disagreeing_rows": "sum", "mean_dp": "mean"})
-        rows = {row[key if part == "by_district" else "research"]: row for row in found[part]}
+    for part, key in (("by_group", "district_id"), ("by_leaf", "probability")):
+        expected = pd.DataFrame({"key": both[key], "rows": 1, "n_label_diff": other_label, "mean_abs_diff": dp})
+        expected = expected.groupby("key").agg({"rows": "sum", "n_label_diff": "sum", "mean_abs_diff": "mean"})
+        rows = {row[key if part == "by_group" else "research"]: row for row in found[part]}
         assert len(rows) == len(found[part])
         for value, row in rows.items():
             assert row["rows"] == expected.loc[value, "rows"]
-            assert row["disagreeing_rows"] == expected.loc[value, "disagreeing_rows"]
-            assert row["mean_dp"] == pytest.approx(expected.loc[value, "mean_dp"], abs=LAST_BITS)
-    assert sum(row["rows"] for row in found["by_district"]) == found["rows"]
-    assert sum(row["disagreeing_rows"] for row in found["by_district"]) == found["disagreeing_rows"]
-    shown = [row["disagreeing_rows"] for row in found["by_leaf"]]
+            assert row["n_label_diff"] == expected.loc[value, "n_label_diff"]
+            assert row["mean_abs_diff"] == pytest.approx(expected.loc[value, "mean_abs_diff"], abs=LAST_BITS)
+    assert sum(row["rows"] for row in found["by_group"]) == found["rows"]
+    assert sum(row["n_label_diff"] for row in found["by_group"]) == found["n_label_diff"]
+    shown = [row["n_label_diff"] for row in found["by_leaf"]]
     assert shown == sorted(other_label.groupby(both["probability"]).sum(), reverse=True)[:10]
 
 
@@ -126,16 +126,16 @@ def test_with_few_leaves_the_leaves_add_up_to_all_rows(engine: Engine) -> None:
     found = compare(engine, research, candidate, districts)
     assert len(found["by_leaf"]) == 2
     assert sum(row["rows"] for row in found["by_leaf"]) == found["rows"]
-    assert sum(row["disagreeing_rows"] for row in found["by_leaf"]) == found["disagreeing_rows"] > 0
+    assert sum(row["n_label_diff"] for row in found["by_leaf"]) == found["n_label_diff"] > 0
 
 
 def test_the_same_predictions_are_no_difference_at_all(engine: Engine) -> None:
     research, _, districts = two_models()
     found = compare(engine, research, research.sample(frac=1, random_state=1), districts)
-    nothing = ("rows_missing", "differing_rows", "disagreeing_rows", "largest_dp", "mean_dp", "auc_difference", "psi")
+    nothing = ("n_missing", "n_diff", "n_label_diff", "max_abs_diff", "mean_abs_diff", "auc_diff", "psi")
     assert {name: found[name] for name in nothing} == dict.fromkeys(nothing, 0)
     assert found["agreement"] == 1
-    assert {row["mean_dp"] for row in found["by_district"] + found["by_leaf"]} == {0}
+    assert {row["mean_abs_diff"] for row in found["by_group"] + found["by_leaf"]} == {0}
 
 
 def test_the_order_of_rows_changes_nothing(engine: Engine) -> None:
@@ -150,8 +150,8 @@ def test_one_last_bit_is_a_differing_row(engine: Engine) -> None:
     row = candidate.index[candidate["split"] == "test"][3]
     candidate.loc[row, "probability"] = np.nextafter(candidate.loc[row, "probability"], 2)
     found = compare(engine, research, candidate, districts)
-    assert (found["differing_rows"], found["disagreeing_rows"]) == (1, 0)
-    assert 0 < found["largest_dp"] < LAST_BITS
+    assert (found["n_diff"], found["n_label_diff"]) == (1, 0)
+    assert 0 < found["max_abs_diff"] < LAST_BITS
 
 
 def test_premises_that_one_model_alone_predicts_are_counted(engine: Engine) -> None:
@@ -159,8 +159,8 @@ def test_premises_that_one_model_alone_predicts_are_counted(engine: Engine) -> N
     candidate = predictions([5, 4, 3, 6, 7, 8], [0.6, 0.6, 0.4, 0.5, 0.5, 0.5], [True, False, True, True, True, False])
     districts = pd.DataFrame({"premises_id": range(1, 9), "district_id": 1})
     found = compare(engine, research, candidate, districts)
-    assert (found["rows"], found["rows_missing"], found["differing_rows"]) == (3, 5, 0)
-    assert found["by_district"] == [{"district_id": 1, "rows": 3, "disagreeing_rows": 0, "mean_dp": 0}]
+    assert (found["rows"], found["n_missing"], found["n_diff"]) == (3, 5, 0)
+    assert found["by_group"] == [{"district_id": 1, "rows": 3, "n_label_diff": 0, "mean_abs_diff": 0}]
 
 
 def test_the_training_split_is_not_compared(engine: Engine) -> None:
@@ -168,14 +168,14 @@ def test_the_training_split_is_not_compared(engine: Engine) -> None:
     candidate = predictions([1, 2, 4], [0.1, 0.9, 0.3], [False, True, True], ["test", "test", "train"])
     districts = pd.DataFrame({"premises_id": [1, 2, 3, 4], "district_id": 1})
     found = compare(engine, research, candidate, districts)
-    assert (found["rows"], found["rows_missing"]) == (2, 0)
+    assert (found["rows"], found["n_missing"]) == (2, 0)
 
 
 def test_a_premises_in_no_district_is_still_compared(engine: Engine) -> None:
     research = predictions([1, 2, 3], [0.1, 0.9, 0.3], [False, True, True])
     districts = pd.DataFrame({"premises_id": [1, 2, 3], "district_id": [1, None, 2]})
     found = compare(engine, research, research, districts)
-    assert (found["rows"], found["rows_missing"]) == (3, 0)
+    assert (found["rows"], found["n_missing"]) == (3, 0)
 
 
 def psi(research: list[float], candidate: list[float]) -> float:
@@ -245,7 +245,7 @@ def test_every_figure_out_of_tolerance_is_a_failure_with_its_limit() -> None:
     research, candidate, districts = two_models()
     parity = measure(research, research, candidate, districts)
     assert parity["handed_over"]["failures"] == []
-    names = ("differing_rows", "agreement", "largest_dp", "mean_dp", "auc_difference", "psi")
+    names = ("n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc_diff", "psi")
     assert [failure.split(" is ")[0] for failure in parity["mllib"]["failures"]] == list(names)
     figure = f"{parity['mllib']['agreement']:.6f}"[:-1]
     assert re.fullmatch(rf"agreement is {figure}\d*, allowed at least 1", parity["mllib"]["failures"][1])
@@ -257,7 +257,7 @@ def test_a_figure_on_its_limit_is_within_tolerance() -> None:
     limits = {name: abs(one[name]) for name in EXACT.model_dump()}
     assert measure(research, research, candidate, districts, Tolerance(**limits))["mllib"]["failures"] == []
     for name, limit in limits.items():
-        tighter = {"differing_rows": limit - 1, "agreement": limit * (1 + 1e-9)}.get(name, limit * (1 - 1e-9))
+        tighter = {"n_diff": limit - 1, "agreement": limit * (1 + 1e-9)}.get(name, limit * (1 - 1e-9))
         tolerance = Tolerance(**limits | {name: tighter})
         (failure,) = measure(research, research, candidate, districts, tolerance)["mllib"]["failures"]
         assert failure.startswith(name)
@@ -267,7 +267,7 @@ def test_a_figure_on_its_limit_is_within_tolerance() -> None:
 
 def test_missing_rows_are_a_failure_whatever_the_tolerances() -> None:
     research, candidate, districts = two_models()
-    any_ = Tolerance(differing_rows=None, agreement=0, largest_dp=1, mean_dp=1, auc_difference=1, psi=100)
+    any_ = Tolerance(n_diff=None, agreement=0, max_abs_diff=1, mean_abs_diff=1, auc_diff=1, psi=100)
     short = candidate[candidate["premises_id"] != candidate.loc[candidate["split"] == "test", "premises_id"].iloc[0]]
     parity = measure(research, research, short, districts, any_)
     assert parity["mllib"]["failures"] == ["1 premises are predicted by one of the two models only"]
@@ -337,7 +337,7 @@ def test_figures_are_those_that_were_measured() -> None:
     parity = failing()
     one = parity["mllib"]
     html, markdown = render_parity_page(parity, COUNTS, REJECTIONS), render_parity_markdown(parity)
-    for figure in (f"{one['rows']:,}", f"{one['differing_rows']:,}", f"{one['auc']:.4f}", f"{one['research_auc']:.4f}"):
+    for figure in (f"{one['rows']:,}", f"{one['n_diff']:,}", f"{one['auc']:.4f}", f"{one['research_auc']:.4f}"):
         assert figure in html
         assert figure in markdown
     assert f"{one['agreement']:.2%}" in html

@@ -16,8 +16,9 @@ from PIL import Image
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import Engine
-from premises.evaluation.metrics import calibration
-from premises.evaluation.plots import (
+from kedro_handover.evaluation.metrics import calibration
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.reporting.plots import (
     BLUE,
     GREY,
     VERMILION,
@@ -31,7 +32,6 @@ from premises.evaluation.plots import (
     plot_score_map,
     plot_tree_top,
 )
-from premises.evaluation.predictions import evaluate_predictions
 
 TOLERANCE = 1e-12
 SAME_PLACE_KM = 0.15
@@ -90,7 +90,7 @@ HISTOGRAMS, METRICS = evaluate_predictions(PREDICTIONS)
 TEST = PREDICTIONS[PREDICTIONS["split"] == "test"]
 TRAIN = PREDICTIONS[PREDICTIONS["split"] == "train"]
 
-BY_DISTRICT = [{"district_id": 1.0, "mean_dp": 0.0123}, {"district_id": 10.0, "mean_dp": 0.0456}]
+BY_DISTRICT = [{"district_id": 1.0, "mean_abs_diff": 0.0123}, {"district_id": 10.0, "mean_abs_diff": 0.0456}]
 DRIFT = {
     "features": [{"feature": "metres_to_district_centre", "psi": 0.4}, {"feature": "barri", "psi": 0.1}],
     "largest_psi": 0.25,

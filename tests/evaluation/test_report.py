@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from kedro_handover.reporting.words import describe_origin, format_share
 
+from kedro_handover.reporting.console import print_results
+from kedro_handover.reporting.pages import METRICS_SHOWN, render_research_report
 from premises.census.schema import CREDIT
-from premises.evaluation.console import print_results
-from premises.evaluation.report import METRICS_SHOWN, render_research_report
-from premises.evaluation.words import describe_origin, format_share
 
 COUNTS = {
     "rows_in": 12_400,

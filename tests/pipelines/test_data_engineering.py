@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-
-from conftest import Engine, check, clean, judge, read_rows
-from premises.census.schema import SAMPLE_NAME_PREFIX
-from premises.datasets.census_file_dataset import CensusFileDataset
-from premises.errors import CensusError, ContractError
-from premises.evaluation.leaks import LEAK_AUC, single_column_aucs
 from premises.pipelines.data_engineering.nodes import (
-    build_premises_features,
+    build_features,
     count_rows,
     split_and_balance,
 )
+
+from conftest import Engine, check, clean, judge, read_rows
+from kedro_handover.errors import ContractError, DataError
+from kedro_handover.evaluation.leaks import LEAK_AUC, single_column_aucs
+from kedro_handover.text_tables.dataset import TextTableDataset
+from premises.census.schema import SYNTHETIC_NAME_PREFIX
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 
 PARAMETERS = DataEngineeringParameters(grid_metres=100, test_share=0.2, folds=5, majority_per_minority=1)
@@ -49,7 +49,7 @@ def typed(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
 def test_a_premises_is_typed_and_named(engine: Engine) -> None:
     (row,) = typed(engine, {})
     assert row == {
-        "file_row": 2,
+        "row_number": 2,
         "broken_rules": "",
         "warnings": "",
         "premises_id": "1",
@@ -121,7 +121,7 @@ def test_a_barri_gets_its_official_name_by_its_code_and_none_without_one(engine:
         ("19", "Les Corts", "les Corts"),
         ("17", "Sants  Badal", "Sants - Badal"),
         ("26", "Sant Gervasi  Galvany", "Sant Gervasi - Galvany"),
-        ("99", "Un altre", None),  # it is rejected, and what is written stands in rejected_premises
+        ("99", "Un altre", None),  # it is rejected, and what is written stands in rejected_rows
     ]
     rows = typed(engine, *({"Codi_Barri": code, "Nom_Barri": written} for code, written, _ in names))
     assert [row["barri"] for row in rows] == [official for _, _, official in names]
@@ -158,7 +158,7 @@ def test_blank_text_becomes_null_and_runs_of_spaces_become_one(engine: Engine) -
 
 def features(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
     premises = check(engine, read_rows(*changes))
-    return engine.rows(build_premises_features(premises, PARAMETERS))
+    return engine.rows(build_features(premises, PARAMETERS))
 
 
 def test_neighbours_are_counted_at_each_kind_of_place(engine: Engine) -> None:
@@ -202,7 +202,7 @@ def test_a_premises_with_half_a_place_does_not_move_the_centre(engine: Engine) -
 
 def test_features_are_float32_and_about_the_place_only(engine: Engine) -> None:
     premises = clean(engine, read_rows({}))
-    types = engine.types(build_premises_features(premises, PARAMETERS))
+    types = engine.types(build_features(premises, PARAMETERS))
     assert types == {"premises_id": "String", "is_active": "Boolean"} | dict.fromkeys(FEATURES, "Float32")
 
 
@@ -264,7 +264,7 @@ def test_premises_of_unknown_status_are_left_out(engine: Engine) -> None:
 
 def three_tables(engine: Engine, **changes: list) -> tuple:
     """Premises, their features, and a model input that is changed."""
-    names = [f"{SAMPLE_NAME_PREFIX}BAR", "BAR", None]
+    names = [f"{SYNTHETIC_NAME_PREFIX}BAR", "BAR", None]
     premises = engine.frame(
         {"is_active": [True, False, None], "name": names}, {"is_active": pa.bool_(), "name": pa.string()}
     )
@@ -292,7 +292,7 @@ def test_rows_are_counted_by_status_split_and_origin(engine: Engine) -> None:
 
 
 def test_premises_that_are_not_the_valid_rows_end_the_run(engine: Engine) -> None:
-    with pytest.raises(CensusError, match=r"4 rows are valid, and premises has 3\. They are not of one run"):
+    with pytest.raises(DataError, match=r"4 rows are valid, and premises has 3\. They are not of one run"):
         count_rows(*three_tables(engine), {"rows_in": 5, "valid": 4, "rejected": 1})
 
 
@@ -316,23 +316,22 @@ def test_a_table_that_breaks_its_rules_ends_the_run(engine: Engine) -> None:
 
 
 def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, sample_file) -> None:
-    census = CensusFileDataset(filepath=str(sample_file)).load().read_all().take(list(range(0, 78_033, 13)))
+    census = TextTableDataset(filepath=str(sample_file)).load().read_all().take(list(range(0, 78_033, 13)))
     tables = [census, census.take(np.random.default_rng(1).permutation(len(census)))]
     first, second = (
-        engine.rows(split_and_balance(build_premises_features(clean(engine, table), PARAMETERS), PARAMETERS))
-        for table in tables
+        engine.rows(split_and_balance(build_features(clean(engine, table), PARAMETERS), PARAMETERS)) for table in tables
     )
     assert len(first) > 500
     assert first == second
 
 
 def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_file, run_storage) -> None:
-    premises = clean(engine, CensusFileDataset(filepath=str(sample_file)).load().read_all())
-    premises_features = build_premises_features(premises, PARAMETERS)
-    model_input = split_and_balance(premises_features, PARAMETERS)
+    premises = clean(engine, TextTableDataset(filepath=str(sample_file)).load().read_all())
+    features = build_features(premises, PARAMETERS)
+    model_input = split_and_balance(features, PARAMETERS)
     for path, native in (
         ("02_intermediate/premises", premises),
-        ("04_feature/premises_features", premises_features),
+        ("04_feature/features", features),
         ("05_model_input/model_input", model_input),
     ):
         written = engine.from_arrow(
@@ -342,7 +341,7 @@ def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_f
 
 
 def test_no_single_feature_knows_the_label(run_storage) -> None:
-    rows = pd.read_parquet(run_storage / "04_feature/premises_features.parquet").dropna(subset="is_active")
+    rows = pd.read_parquet(run_storage / "04_feature/features.parquet").dropna(subset="is_active")
     label = rows["is_active"].astype(bool).reset_index(drop=True)
     aucs = single_column_aucs(rows[FEATURES], label)
     assert {name: auc for name, auc in aucs.items() if auc > LEAK_AUC} == {}

@@ -1,4 +1,4 @@
-"""The sample_census pipeline checks its parameters and writes a sample that says what it is."""
+"""The synthetic_census pipeline checks its parameters and writes a sample that says what it is."""
 
 import logging
 import os
@@ -11,38 +11,38 @@ from kedro.runner import SequentialRunner
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import ValidationError
 
-from premises.census.origin import SAMPLE_NOTICE, was_drawn
+from premises.census.origin import SYNTHETIC_NOTICE, is_synthetic_file
 from premises.census.schema import VINTAGES
-from premises.datasets.drawn_census_dataset import DrawnCensusDataset
-from premises.pipelines.sample_census import create_pipeline
-from premises.pipelines.sample_census.nodes import draw_census
-from premises.pipelines.sample_census.parameters import SampleCensusParameters
+from premises.census.synthetic_census_dataset import SyntheticCensusDataset
+from premises.pipelines.synthetic_census import create_pipeline
+from premises.pipelines.synthetic_census.nodes import generate_census
+from premises.pipelines.synthetic_census.parameters import SyntheticCensusParameters
 
 
 def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
     catalog = DataCatalog(
         {
-            "params:sample_census": MemoryDataset(SampleCensusParameters(rows=50, seed=1)),
+            "params:synthetic_census": MemoryDataset(SyntheticCensusParameters(rows=50, seed=1)),
             "params:census.vintage": MemoryDataset(2016),
-            "drawn_census": DrawnCensusDataset(filepath=str(tmp_path / "census.csv")),
+            "synthetic_census": SyntheticCensusDataset(filepath=str(tmp_path / "census.csv")),
         }
     )
     with caplog.at_level(logging.INFO):
         SequentialRunner().run(create_pipeline(), catalog)
     assert len((tmp_path / "census.csv").read_text(encoding="utf-8").splitlines()) == 51
-    assert was_drawn(tmp_path / "census.csv")
-    assert f"Drawing 50 premises. {SAMPLE_NOTICE}" in caplog.text
+    assert is_synthetic_file(tmp_path / "census.csv")
+    assert f"Drawing 50 premises. {SYNTHETIC_NOTICE}" in caplog.text
 
 
 def test_it_writes_the_form_of_another_vintage():
-    done = draw_census(SampleCensusParameters(rows=5, seed=1), 2022)
+    done = generate_census(SyntheticCensusParameters(rows=5, seed=1), 2022)
     assert tuple(done.schema.names) == VINTAGES[2022].columns
     assert done.read_all().num_rows == 5
 
 
 def test_kedro_checks_the_parameters_by_their_hints():
-    requirements = TypeExtractor({"sample_census": create_pipeline()}).extract_types_from_pipelines()
-    assert requirements == {"sample_census": SampleCensusParameters}
+    requirements = TypeExtractor({"synthetic_census": create_pipeline()}).extract_types_from_pipelines()
+    assert requirements == {"synthetic_census": SyntheticCensusParameters}
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_kedro_checks_the_parameters_by_their_hints():
 )
 def test_a_wrong_parameter_is_refused(parameters):
     with pytest.raises(ValidationError):
-        SampleCensusParameters(**parameters)
+        SyntheticCensusParameters(**parameters)
 
 
 def test_the_pipeline_is_imported_without_the_libraries_that_draw():
     code = (
-        "import sys, premises.pipelines.sample_census\n"
+        "import sys, premises.pipelines.synthetic_census\n"
         "print(*sorted({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys()))"
     )
     environment = {"PYTHONPATH": os.pathsep.join(sys.path)}

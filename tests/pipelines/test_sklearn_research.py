@@ -12,19 +12,19 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import PROJECT, Engine
-from premises.draws import DRAWS, MULTIPLIER
-from premises.errors import ContractError, ModelInputError
-from premises.evaluation.predictions import KEYS, PREDICTION_COLUMNS
-from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
-from premises.pipelines.sklearn_research.nodes import (
+from kedro_handover.errors import ContractError, ModelInputError
+from kedro_handover.evaluation.predictions import KEYS, PREDICTION_COLUMNS
+from kedro_handover.hashing import HASH_RANGE, MULTIPLIER
+from kedro_handover.nodes.production_parameters import Tolerance
+from kedro_handover.nodes.research import (
     collect_research_rows,
     count_scores,
     predict,
     score_premises,
     search_tree,
 )
-from premises.pipelines.sklearn_research.parameters import SklearnResearchParameters
-from premises.pipelines.spark_production.parameters import Tolerance
+from kedro_handover.nodes.research_parameters import SklearnResearchParameters
+from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 from trees import rows_on_boundaries
 
 TOLERANCE = 1e-12
@@ -100,7 +100,7 @@ def test_a_slice_of_a_pandas_frame_is_counted_anew() -> None:
 
 
 def drawn_first(ids: list[int], count: int) -> list[int]:
-    return sorted(sorted(ids, key=lambda identity: identity * pow(MULTIPLIER, 4, DRAWS) % DRAWS)[:count])
+    return sorted(sorted(ids, key=lambda identity: identity * pow(MULTIPLIER, 4, HASH_RANGE) % HASH_RANGE)[:count])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -127,12 +127,12 @@ def test_more_rows_keep_those_that_fewer_rows_had() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_of_ids_that_draw_the_same_the_smaller_is_taken_in_any_order(engine: Engine, seed: int) -> None:
-    rows = pd.concat([ROWS, ROWS.assign(premises_id=ROWS["premises_id"] + DRAWS)], ignore_index=True)
+    rows = pd.concat([ROWS, ROWS.assign(premises_id=ROWS["premises_id"] + HASH_RANGE)], ignore_index=True)
     draws_last = drawn_first(ROWS["premises_id"].tolist(), 62)
     (cut,) = set(draws_last) - set(drawn_first(ROWS["premises_id"].tolist(), 61))
     found = collect_research_rows(on_engine(engine, rows, seed), parameters(research_rows=123))
     assert cut in found["premises_id"].tolist()
-    assert cut + DRAWS not in found["premises_id"].tolist()
+    assert cut + HASH_RANGE not in found["premises_id"].tolist()
 
 
 @pytest.mark.parametrize("column", [name for name in SCHEMA if name != "premises_id"])
@@ -409,7 +409,7 @@ def test_a_value_that_is_missing_is_named_by_its_key_alone() -> None:
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_what_json_can_not_write_is_no_value_of_any_pipeline(number: float) -> None:
-    tolerance = {"agreement": 1, "largest_dp": 0, "mean_dp": 0, "auc_difference": 0, "differing_rows": 0}
+    tolerance = {"agreement": 1, "max_abs_diff": 0, "mean_abs_diff": 0, "auc_diff": 0, "n_diff": 0}
     for make in (
         lambda: parameters(threshold=number),
         lambda: Tolerance(psi=number, **tolerance),

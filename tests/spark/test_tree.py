@@ -15,16 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from kedro_handover.nodes.production import score_premises
 from py4j.protocol import Py4JJavaError
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.tree import DecisionTreeClassifier
 
 from conftest import fresh_environment, to_spark
-from premises.datasets.skops_dataset import SkopsDataset
-from premises.errors import HandOverError
-from premises.pipelines.spark_production.nodes import score_premises
-from premises.spark.tree import to_mllib, to_sql
+from kedro_handover.datasets.skops_dataset import SkopsDataset
+from kedro_handover.errors import HandOverError
+from kedro_handover.handover.tree import to_mllib, to_sql
 from trees import rows_on_boundaries
 
 FLOAT32 = np.finfo(np.float32)
@@ -78,8 +78,8 @@ def assert_exact(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifi
 
 
 @pytest.fixture(scope="module")
-def research_tree(run_storage) -> DecisionTreeClassifier:
-    file = run_storage / "06_models/research_tree.skops"
+def research_model(run_storage) -> DecisionTreeClassifier:
+    file = run_storage / "06_models/research_model.skops"
     return SkopsDataset(filepath=str(file), trusted=["sklearn.tree._tree.Tree"]).load()
 
 
@@ -96,17 +96,17 @@ def noise(
     return features, rng.random(rows) < 0.5
 
 
-def test_not_one_row_of_the_run_differs(spark, tmp_path, research_tree, model_input) -> None:
+def test_not_one_row_of_the_run_differs(spark, tmp_path, research_model, model_input) -> None:
     assert len(model_input) > 20_000
-    assert_exact(spark, tmp_path, model_input[research_tree.feature_names_in_], research_tree)
+    assert_exact(spark, tmp_path, model_input[research_model.feature_names_in_], research_model)
 
 
-def test_rows_on_every_split_of_the_research_tree_go_the_same_way(spark, tmp_path, research_tree) -> None:
-    rows = rows_on_boundaries(research_tree)
-    splits = np.count_nonzero(research_tree.tree_.feature >= 0)
+def test_rows_on_every_split_of_the_research_tree_go_the_same_way(spark, tmp_path, research_model) -> None:
+    rows = rows_on_boundaries(research_model)
+    splits = np.count_nonzero(research_model.tree_.feature >= 0)
     assert splits > 20
     assert len(rows) == 4 * splits
-    assert_exact(spark, tmp_path, rows, research_tree)
+    assert_exact(spark, tmp_path, rows, research_model)
 
 
 def test_the_hand_over_notices_a_threshold_one_step_off(spark, tmp_path) -> None:
@@ -228,8 +228,8 @@ def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
 @pytest.fixture(scope="module")
 def handed_over_location(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, str]:
     """A tree on three features, and where its MLlib form is saved with rows that it is held to."""
-    from premises.datasets.mllib_model_dataset import MLlibModelDataset
-    from premises.datasets.verified_model_dataset import VerifiedModel
+    from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
+    from kedro_handover.datasets.verified_model_dataset import VerifiedModel
 
     rows, _ = noise(200, ("district_id", "barri_id", "x_metres"))
     tree = fitted(rows, rows["x_metres"] > 0.1, max_depth=3)
@@ -313,18 +313,18 @@ import importlib.util, sys
 import pandas as pd
 from kedro.config import OmegaConfigLoader
 from pyspark.ml.functions import vector_to_array
-from premises.datasets.skops_dataset import SkopsDataset
+from kedro_handover.datasets.skops_dataset import SkopsDataset
 from premises.settings import CONFIG_LOADER_ARGS
-from premises.spark.session import prepare_spark, start_spark
-from premises.spark.tree import to_mllib, to_sql
+from kedro_handover.spark.session import configure_spark, get_spark
+from kedro_handover.handover.tree import to_mllib, to_sql
 
-prepare_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
-spark, (storage, folder) = start_spark(), sys.argv[1:]
+configure_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
+spark, (storage, folder) = get_spark(), sys.argv[1:]
 found = spark.sparkContext.parallelize([0], 1).map(
     lambda _: [name for name in ("numpy", "pandas") if importlib.util.find_spec(name)]
 ).collect()
 assert found == [[]], found
-file = f"{storage}/06_models/research_tree.skops"
+file = f"{storage}/06_models/research_model.skops"
 tree = SkopsDataset(filepath=file, trusted=["sklearn.tree._tree.Tree"]).load()
 rows = spark.read.parquet(f"{storage}/05_model_input/model_input.parquet")
 scored = to_mllib(tree, spark).transform(rows)

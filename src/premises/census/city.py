@@ -67,9 +67,9 @@ class City:
         spread: Standard deviation of its premises' coordinates, in metres.
         not_active: Log-odds of having no activity, up to a constant for each district.
         unknown: Log-odds of being of unknown activity, up to a constant for each district.
-        by_group: Parcels ordered by the group that a count is known of: a barri's axis, its other streets, a venue.
-        reach: Running total of the weights of the parcels of `by_group`.
-        last: Where each group ends in `by_group`.
+        by_district: Parcels ordered by the group that a count is known of: a barri's axis, its other streets, a venue.
+        reach: Running total of the weights of the parcels of `by_district`.
+        last: Where each group ends in `by_district`.
         quota: Premises of each group.
     """
 
@@ -82,7 +82,7 @@ class City:
     spread: Floats
     not_active: Floats
     unknown: Floats
-    by_group: Integers
+    by_district: Integers
     reach: Floats
     last: Integers
     quota: Integers
@@ -101,7 +101,7 @@ class City:
         aim = rng.uniform(np.repeat(start, self.quota), np.repeat(stop, self.quota))
         hit = np.searchsorted(self.reach, aim, side="right")
         # An aim that rounds up to the end of its group must not hit the next one.
-        return np.sort(self.by_group[np.minimum(hit, np.repeat(self.last, self.quota))])
+        return np.sort(self.by_district[np.minimum(hit, np.repeat(self.last, self.quota))])
 
 
 def lay_out(figures: PublishedCensus, rng: np.random.Generator) -> City:
@@ -123,7 +123,7 @@ def lay_out(figures: PublishedCensus, rng: np.random.Generator) -> City:
     parcels = parcels.sort_values(["district", "section", "street", "number"], kind="stable", ignore_index=True)
 
     group = parcels.groupby(["barri", "on_axis", "venue"]).ngroup().to_numpy()
-    by_group = np.argsort(group, kind="stable")
+    by_district = np.argsort(group, kind="stable")
     last = np.cumsum(np.bincount(group)) - 1
     share = parcels["weight"] / np.bincount(group, parcels["weight"])[group]
     not_active, unknown = _log_odds(figures, parcels, share * parcels["quota"], rng)
@@ -137,10 +137,10 @@ def lay_out(figures: PublishedCensus, rng: np.random.Generator) -> City:
         spread=np.where(parcels["venue"] < 0, 4.0, 15.0),
         not_active=not_active,
         unknown=unknown,
-        by_group=by_group,
-        reach=np.cumsum(parcels["weight"].to_numpy()[by_group]),
+        by_district=by_district,
+        reach=np.cumsum(parcels["weight"].to_numpy()[by_district]),
         last=last,
-        quota=parcels["quota"].to_numpy()[by_group[last]],
+        quota=parcels["quota"].to_numpy()[by_district[last]],
     )
 
 

@@ -117,14 +117,14 @@ def download_census(
 
 def _holds_verified_copy(target: Path, vintage: PublishedFile) -> bool:
     """Tell a known copy from a place that is free to write; anything else there is refused."""
-    from premises.census.origin import was_drawn
+    from premises.census.origin import is_synthetic_file
 
     if not os.path.lexists(target):
         return False
     if target.is_file():
         if _git_blob(target) in vintage.git_blobs:
             return True
-        if was_drawn(target):
+        if is_synthetic_file(target):
             return False
     msg = (
         f"{target} is taken: what is there is neither a known copy of the census nor a drawn sample, and is left as "

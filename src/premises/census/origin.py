@@ -11,7 +11,7 @@ from premises.census.schema import CREDIT
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAMPLE_NOTICE = f"This is a sample drawn from published counts. It is not the census itself. {CREDIT}."
+SYNTHETIC_NOTICE = f"This is a sample drawn from published counts. It is not the census itself. {CREDIT}."
 
 
 def note_beside(path: Path) -> Path:
@@ -52,11 +52,11 @@ def write_note(sample: Path, note: Path, rows: int) -> None:
         note: Where to write.
         rows: How many premises the sample has.
     """
-    content = {"notice": SAMPLE_NOTICE, "credit": CREDIT, "rows": rows, "sha256": fingerprint(sample)}
+    content = {"notice": SYNTHETIC_NOTICE, "credit": CREDIT, "rows": rows, "sha256": fingerprint(sample)}
     note.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def was_drawn(path: Path) -> bool:
+def is_synthetic_file(path: Path) -> bool:
     """Tell whether a file or folder is a sample that was drawn here, and not changed since.
 
     Args:

@@ -16,7 +16,7 @@ INACTIVE = "Sense activitat"
 UNKNOWN = "Sense informació"
 """The status of a premises, as the file of 2016 has it; those of later files are told by these."""
 
-SAMPLE_NAME_PREFIX = "MOSTRA "
+SYNTHETIC_NAME_PREFIX = "MOSTRA "
 """Every drawn premises' name begins with this ("sample" in Catalan): the rows themselves say what they are."""
 
 

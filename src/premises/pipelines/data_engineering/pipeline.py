@@ -2,53 +2,49 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import (
-    build_premises_features,
-    check_premises,
-    count_rejected,
-    count_rows,
-    find_repeated_ids,
-    list_barris,
-    read_census,
-    select_premises,
-    select_rejected,
-    split_and_balance,
-)
+from kedro_handover.nodes.split import count_rows, split_and_balance
+from kedro_handover.nodes.validation import count_rejected, select_rejected, select_valid
+from premises.census.contract import list_feature_rules
+
+from .features import build_features
+from .ingest import check_premises, count_statuses, find_repeated_ids, list_barris, list_census_rules, read_census
 
 
 def create_pipeline() -> Pipeline:
-    """Make the pipeline: `census_file` to `premises`, `rejected_premises`, `premises_features` and `model_input`."""
+    """Make the pipeline: `census_file` to `premises`, `rejected_rows`, `features` and `model_input`."""
     census = "params:census"
-    parameters = "params:data_engineering"
     return Pipeline(
         [
-            Node(read_census, ["census_file", census], "census", name="read_census"),
-            Node(find_repeated_ids, ["census", census], "repeated_ids", name="find_repeated_ids"),
+            Node(read_census, ["census_file", census], "raw_rows", name="read_census"),
+            Node(list_census_rules, census, "rules", name="list_census_rules"),
+            Node(count_statuses, ["raw_rows", census], "label_counts", name="count_statuses"),
+            Node(find_repeated_ids, ["raw_rows", census], "repeated_ids", name="find_repeated_ids"),
             Node(list_barris, "repeated_ids", "official_barris", name="list_barris"),
             Node(
                 check_premises,
-                ["census", "repeated_ids", "official_barris", census],
-                "checked_premises",
+                ["raw_rows", "repeated_ids", "official_barris", census],
+                "checked_rows",
                 name="check_premises",
             ),
-            Node(select_rejected, ["census", "checked_premises", census], "rejected_premises", name="select_rejected"),
+            Node(select_rejected, ["raw_rows", "checked_rows", "rules"], "rejected_rows", name="select_rejected"),
             Node(
                 count_rejected,
-                ["census", "checked_premises", "rejected_premises", census],
+                ["raw_rows", "checked_rows", "rejected_rows", "rules", "params:census.rejected_share"],
                 "rejections",
                 name="count_rejected",
             ),
-            Node(select_premises, ["checked_premises", "rejections"], "premises", name="select_premises"),
+            Node(select_valid, ["checked_rows", "rules", "rejections"], "premises", name="select_valid"),
+            Node(build_features, ["premises", "params:data_engineering"], "features", name="build_features"),
             Node(
-                build_premises_features,
-                ["premises", parameters],
-                "premises_features",
-                name="build_premises_features",
+                split_and_balance,
+                ["features", "params:split"],
+                "model_input",
+                name="split_and_balance",
             ),
-            Node(split_and_balance, ["premises_features", parameters], "model_input", name="split_and_balance"),
+            Node(list_feature_rules, None, "feature_rules", name="list_feature_rules"),
             Node(
                 count_rows,
-                ["premises", "premises_features", "model_input", "rejections"],
+                ["premises", "features", "model_input", "rejections", "label_counts", "feature_rules"],
                 "row_counts",
                 name="count_rows",
             ),

@@ -2,69 +2,71 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from premises.evaluation.plots import (
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.nodes.research import (
+    collect_research_rows,
+    count_scores,
+    predict,
+    score_with_research,
+    search_tree,
+)
+from kedro_handover.reporting.pages import render_research_report
+from kedro_handover.reporting.plots import (
     plot_calibration,
     plot_confusion_matrix,
     plot_importances,
     plot_precision_recall,
     plot_roc_curve,
-    plot_score_map,
     plot_tree_top,
 )
-from premises.evaluation.predictions import evaluate_predictions
-from premises.evaluation.report import render_research_report
 
-from .nodes import collect_research_rows, count_scores, predict, score_premises, search_tree
+from .score_map import plot_score_map
 
-PICTURES = (
-    "research_roc_curve",
-    "research_precision_recall",
-    "research_confusion_matrix",
-    "research_calibration",
-    "research_importances",
-    "research_map",
-    "research_tree_top",
-)
+FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "importances", "map", "tree_top")
+"""Those of the report, in its order; the last one is shown on the whole width."""
 
 
 def create_pipeline() -> Pipeline:
-    """Make the pipeline: `model_input` to `research_tree`, its predictions, metrics, pictures and report."""
-    parameters = "params:sklearn_research"
+    """Make the pipeline: `model_input` to `research_model`, its predictions, metrics, figures and report."""
+    parameters, project = "params:sklearn_research", "params:project"
+    histograms, metrics = "research_histograms", "research_metrics"
     return Pipeline(
         [
             Node(collect_research_rows, ["model_input", parameters], "research_rows", name="collect_research_rows"),
             Node(
                 search_tree,
                 ["research_rows", parameters],
-                ["research_tree", "research_search"],
+                ["research_model", "research_search"],
                 name="search_tree",
                 tags="research",
             ),
             Node(
                 predict,
-                ["research_tree", "research_rows", parameters],
+                ["research_model", "research_rows", parameters],
                 "research_predictions",
                 name="predict",
                 tags="research",
             ),
+            Node(evaluate_predictions, "research_predictions", [histograms, metrics], name="evaluate_predictions"),
+            Node(plot_roc_curve, [histograms, project], "research_roc_curve", name="plot_roc_curve"),
             Node(
-                evaluate_predictions,
-                "research_predictions",
-                ["research_histograms", "research_metrics"],
-                name="evaluate_predictions",
+                plot_precision_recall, [histograms, project], "research_precision_recall", name="plot_precision_recall"
             ),
-            Node(plot_roc_curve, "research_histograms", "research_roc_curve", name="plot_roc_curve"),
-            Node(
-                plot_precision_recall, "research_histograms", "research_precision_recall", name="plot_precision_recall"
-            ),
-            Node(plot_confusion_matrix, "research_metrics", "research_confusion_matrix", name="plot_confusion_matrix"),
-            Node(plot_calibration, "research_histograms", "research_calibration", name="plot_calibration"),
-            Node(plot_importances, "research_tree", "research_importances", name="plot_importances"),
-            Node(plot_tree_top, "research_tree", "research_tree_top", name="plot_tree_top"),
+            Node(plot_confusion_matrix, [metrics, project], "research_confusion_matrix", name="plot_confusion_matrix"),
+            Node(plot_calibration, [histograms, project], "research_calibration", name="plot_calibration"),
+            Node(plot_importances, "research_model", "research_importances", name="plot_importances"),
+            Node(plot_tree_top, ["research_model", project], "research_tree_top", name="plot_tree_top"),
             Node(plot_score_map, ["research_rows", "research_predictions"], "research_map", name="plot_score_map"),
             Node(
                 render_research_report,
-                ["row_counts", "rejections", "research_search", "research_metrics", *PICTURES],
+                {
+                    "row_counts": "row_counts",
+                    "rejections": "rejections",
+                    "search": "research_search",
+                    "metrics": metrics,
+                    "project": project,
+                    **{figure: f"research_{figure}" for figure in FIGURES},
+                },
                 "research_report",
                 name="render_research_report",
             ),
@@ -73,15 +75,15 @@ def create_pipeline() -> Pipeline:
 
 
 def create_scoring_pipeline() -> Pipeline:
-    """Make the pipeline that scores every premises with the last `research_tree`, on whatever engine holds them."""
+    """Make the pipeline that scores every premises with the last `research_model`, on whatever engine holds them."""
     return Pipeline(
         [
             Node(
-                score_premises,
-                ["research_tree", "premises_features", "params:sklearn_research"],
-                "premises_scores",
-                name="score_premises_with_research_tree",
+                score_with_research,
+                ["research_model", "features", "params:sklearn_research", "params:project"],
+                "research_scores",
+                name="score_with_research",
             ),
-            Node(count_scores, "premises_scores", "score_counts", name="count_scores"),
+            Node(count_scores, "research_scores", "score_counts", name="count_scores"),
         ]
     )

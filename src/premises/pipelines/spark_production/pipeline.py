@@ -2,54 +2,52 @@
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
-from premises.evaluation.drift import render_drift_page
-from premises.evaluation.parity_report import render_parity_markdown, render_parity_page
-from premises.evaluation.predictions import measure_predictions
-
-from .nodes import (
-    choose_verification_rows,
-    compare_with_release,
-    hand_over,
-    measure_parity,
-    predict_on_spark,
+from kedro_handover.evaluation.predictions import measure_predictions
+from kedro_handover.models import list_production_models
+from kedro_handover.nodes.parity import measure_parity
+from kedro_handover.nodes.release import (
+    choose_model,
+    digest_table,
+    profile_features,
     publish_release,
-    score_premises,
-    summarise_scores,
-    train_h2o,
-    train_mllib,
+    record_provenance,
 )
+from kedro_handover.nodes.scoring import compare_with_release, score_rows, summarise_scores
+from kedro_handover.nodes.training import TRAINERS, choose_verification_rows, hand_over, predict_on_spark
+from kedro_handover.reporting.drift_report import render_drift_report
+from kedro_handover.reporting.parity_report import render_parity_markdown, render_parity_report
 
 PARAMETERS = "params:spark_production"
+PROJECT = "params:project"
 
 
 def create_pipeline(*, with_h2o: bool) -> Pipeline:
-    """Make the pipeline: `research_tree` and `model_input` to models on Spark, `parity`, `release` and the scores.
+    """Make the pipeline: `research_model` and `model_input` to models on Spark, `parity`, `release` and the scores.
 
     Args:
-        with_h2o: Whether H2O's tree is one of the models; H2O has to be installed then.
+        with_h2o: Whether H2O's model is one of them; H2O has to be installed then.
     """
-    models = ["handed_over", "mllib", *(["h2o"] if with_h2o else [])]
-    trained_anew = {"mllib": train_mllib, "h2o": train_h2o}
+    models = list_production_models(with_h2o=with_h2o)
     training = Pipeline(
         [
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
             Node(
                 hand_over,
-                ["research_tree", "verification_rows"],
-                ["handed_over_model", "research_tree_sql"],
+                ["research_model", "verification_rows"],
+                ["handed_over_model", "handed_over_sql"],
                 name="hand_over",
                 tags="handed_over",
             ),
             *(
                 Node(
-                    trained_anew[model],
+                    TRAINERS[model],
                     ["model_input", "research_search", "verification_rows", PARAMETERS],
                     f"{model}_model",
                     name=f"train_{model}",
                     tags=model,
                 )
                 for model in models
-                if model in trained_anew
+                if model in TRAINERS
             ),
         ]
     )
@@ -59,7 +57,6 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                 measure_parity,
                 {
                     "research_predictions": "research_predictions",
-                    "premises_features": "premises_features",
                     "parameters": PARAMETERS,
                     "research_rows": "params:sklearn_research.research_rows",
                     **{model: f"{model}_predictions" for model in models},
@@ -69,23 +66,37 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             ),
             Node(render_parity_markdown, "parity", "parity_summary", name="render_parity_markdown"),
             Node(
-                render_parity_page, ["parity", "row_counts", "rejections"], "parity_report", name="render_parity_page"
+                render_parity_report,
+                ["parity", "row_counts", "rejections", PROJECT],
+                "parity_report",
+                name="render_parity_report",
             ),
+            Node(
+                choose_model,
+                {
+                    "handed_over_sql": "handed_over_sql",
+                    "parameters": PARAMETERS,
+                    **{f"{model}_model": f"{model}_model" for model in models},
+                },
+                "chosen_model",
+                name="choose_model",
+            ),
+            Node(digest_table, "model_input", "model_input_digest", name="digest_model_input"),
+            Node(profile_features, ["features", PARAMETERS], "features_profile", name="profile_features"),
+            Node(record_provenance, ["parameters", "research_model"], "provenance", name="record_provenance"),
             Node(
                 publish_release,
                 {
                     "parity": "parity",
                     "parity_report": "parity_report",
-                    "research_tree_sql": "research_tree_sql",
-                    "research_tree": "research_tree",
-                    "model_input": "model_input",
-                    "premises_features": "premises_features",
+                    "chosen_model": "chosen_model",
+                    "model_input_digest": "model_input_digest",
+                    "features_profile": "features_profile",
                     "row_counts": "row_counts",
-                    "all_parameters": "parameters",
-                    "parameters": PARAMETERS,
-                    **{f"{model}_{part}": f"{model}_{part}" for model in models for part in ("model", "metrics")},
+                    "provenance": "provenance",
+                    **{f"{model}_metrics": f"{model}_metrics" for model in models},
                 },
-                "release",
+                "release@manifest",
                 name="publish_release",
             ),
         ]
@@ -95,21 +106,20 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
 
 def create_scoring_pipeline() -> Pipeline:
     """Make the pipeline that scores premises with the last `release`: `drift`, `predictions`, `predictions_summary`."""
+    release = "release@manifest"
     return Pipeline(
         [
+            Node(compare_with_release, [release, "features", PARAMETERS], "drift", name="compare_with_release"),
+            Node(render_drift_report, ["drift", "rejections", PROJECT], "drift_report", name="render_drift_report"),
             Node(
-                compare_with_release, ["release", "premises_features", PARAMETERS], "drift", name="compare_with_release"
-            ),
-            Node(render_drift_page, ["drift", "rejections"], "drift_report", name="render_drift_page"),
-            Node(
-                score_premises,
-                ["release", "premises_features", "drift", "drift_report"],
+                score_rows,
+                ["release@model", release, "features", "drift", "drift_report", PROJECT],
                 "predictions",
-                name="score_premises",
+                name="score_rows",
             ),
             Node(
                 summarise_scores,
-                ["predictions", "premises", "release"],
+                ["predictions", "premises", release, PROJECT],
                 "predictions_summary",
                 name="summarise_scores",
             ),

@@ -1,0 +1,37 @@
+"""Columns that give the label away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro_handover.lazy_types import DataFrame
+
+LEAK_AUC = 0.9
+"""A single column that tells the classes apart this well knows the label."""
+
+
+def single_column_aucs(rows: DataFrame, label: Any) -> dict[str, float]:
+    """Train a tree on one column alone, for each of them: an AUC near 1 is a column that knows the label.
+
+    Args:
+        rows: The columns to try; text is numbered in the order in which it comes.
+        label: The label of each row.
+
+    Returns:
+        By column, the AUC in one half of the rows of a tree that saw it in the other half.
+    """
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+    from sklearn.metrics import roc_auc_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    seen = np.arange(len(rows)) % 2 == 0
+    truth = np.asarray(label, dtype=bool)
+    aucs = {}
+    for name, column in rows.items():
+        numbers = column.to_numpy() if is_numeric_dtype(column) else pd.factorize(column)[0]
+        values = numbers.reshape(-1, 1)
+        tree = DecisionTreeClassifier(max_depth=12, min_samples_leaf=20, random_state=0).fit(values[seen], truth[seen])
+        aucs[str(name)] = float(roc_auc_score(truth[~seen], tree.predict_proba(values[~seen])[:, 1]))
+    return aucs

@@ -1,0 +1,61 @@
+"""Hash ids by integer arithmetic: the same on every engine, in any order of rows, in every run.
+
+A Lehmer generator (MINSTD, multiplier 48271) is seeded by the id. The first step alone would not do for everything:
+files often number neighbours one after the other, and one multiplication leaves them neighbours. Each purpose takes a
+step of its own as its salt, so that the split, the folds and the thinning are not tied to each other.
+"""
+
+from __future__ import annotations
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import FrameT
+
+HASH_RANGE = 2**31 - 1
+"""A hash is an integer from 0 to HASH_RANGE - 1."""
+
+MULTIPLIER = 48271
+
+DIGITS = 15
+"""Two numbers of so many decimal digits add up to less than 2**52."""
+
+
+def add_hashes(frame: FrameT, identity: str, **steps: int) -> FrameT:
+    """Add hashes of an id, each with a salt of its own.
+
+    Args:
+        frame: Has the id.
+        identity: Its column. Integers of less than 2**52 either way, where each engine's division is still exact; or
+            text, of which the digits count: the first 15 as a number, and the next 15 added to it. A number has the
+            hash of its text, if that has no more than 15 digits.
+        steps: For each column to add, its salt: how many steps of the generator to take; each purpose has its own.
+
+    Returns:
+        The frame with the columns: integers from 0 to `HASH_RANGE` - 1. Different numbers from 0 to
+        `HASH_RANGE` - 1 never have the same hash.
+    """
+    # Each column is named before the next uses it: nested in one expression it would be worked out many times over.
+    return (
+        _add_seed(frame, identity)
+        .with_columns(**{name: nw.col("_seed") * pow(MULTIPLIER, step, HASH_RANGE) for name, step in steps.items()})
+        .with_columns(**{name: modulo(nw.col(name), HASH_RANGE) for name in steps})
+        .drop("_seed")
+    )
+
+
+def modulo(value: nw.Expr, divisor: int) -> nw.Expr:
+    """Give the remainder, in arithmetic that PyArrow-backed pandas has too: it has no `%`."""
+    return value - (value // divisor) * divisor
+
+
+def _add_seed(frame: FrameT, identity: str) -> FrameT:
+    if frame.collect_schema()[identity] != nw.String:
+        return frame.with_columns(_seed=modulo(nw.col(identity), HASH_RANGE))
+    digits = nw.col(identity).str.replace_all("[^0-9]+", "")
+    first, next_ones = (
+        nw.concat_str(nw.lit("0"), nw.col("_seed").str.slice(start, DIGITS)).cast(nw.Int64) for start in (0, DIGITS)
+    )
+    return (
+        frame.with_columns(_seed=digits)
+        .with_columns(_seed=first + next_ones)
+        .with_columns(_seed=modulo(nw.col("_seed"), HASH_RANGE))
+    )

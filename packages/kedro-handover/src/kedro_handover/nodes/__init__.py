@@ -1,0 +1,1 @@
+"""The functions that a project's pipelines list as nodes."""

