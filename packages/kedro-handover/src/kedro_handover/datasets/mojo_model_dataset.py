@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 
+from kedro_handover._compat import get_java_object, list_mojo_depths
 from kedro_handover.datasets.verified_model_dataset import VerifiedModelDataset
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class MojoModelDataset(VerifiedModelDataset):
         with fs.open(f"{root}/{SETTINGS_FILE}", "w", encoding="utf-8") as file:
             json.dump({"convertUnknownCategoricalLevelsToNa": model.getConvertUnknownCategoricalLevelsToNa()}, file)
         target_fs, target = hadoop_path(f"{path}/{MOJO_FILE}")
-        _, mojo = hadoop_path(f"file://{model._java_obj.getMojo().getAbsolutePath()}")  # noqa: SLF001 - no other way
+        _, mojo = hadoop_path(f"file://{get_java_object(model).getMojo().getAbsolutePath()}")
         target_fs.copyFromLocalFile(mojo, target)
 
     def _read_model(self, path: str) -> H2OMOJOModel:
@@ -42,9 +43,5 @@ class MojoModelDataset(VerifiedModelDataset):
             return read_mojo(f"{path}/{MOJO_FILE}", json.load(file))
 
     def _describe_model(self, model: H2OMOJOModel) -> dict[str, Any]:
-        from py4j.java_gateway import get_field
-
-        graph = model._java_obj.unwrapMojoModel()._computeGraph(0)  # noqa: SLF001
-        nodes = get_field(get_field(graph, "subgraphArray").get(0), "nodesArray")
-        depth = max(nodes.get(place).getDepth() for place in range(nodes.size()))
-        return {"class": type(model).__name__, "nodes": nodes.size(), "depth": depth}
+        depths = list_mojo_depths(model)
+        return {"class": type(model).__name__, "nodes": len(depths), "depth": max(depths)}

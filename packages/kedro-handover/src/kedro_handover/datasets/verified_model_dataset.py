@@ -27,7 +27,7 @@ class VerifiedModel:
     """A model, and rows whose predictions are known.
 
     Attributes:
-        model: An MLlib pipeline or an H2O MOJO; `kedro_handover.spark.models.add_probability` knows how to score with it.
+        model: An MLlib pipeline or an H2O MOJO, which `kedro_handover.spark.models.add_probability` scores with.
         verification: The feature columns as float32, and `probability` of positive as float64: a few rows.
         location: Where it was loaded from.
         sha256: The digest of its `verification.json`, which has those of all its files.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kedro_handover._compat import get_gateway, get_jvm
 from kedro_handover.errors import HandOverError
 from kedro_handover.lazy_types import DecisionTreeClassifier
 
@@ -84,8 +85,7 @@ def to_mllib(tree: DecisionTreeClassifier, spark: SparkSession) -> PipelineModel
 
     check_tree(tree)
     fitted = tree.tree_
-    context: Any = spark.sparkContext
-    jvm, gateway = context._jvm, context._gateway  # noqa: SLF001 - pyspark offers no other way
+    jvm, gateway = get_jvm(spark.sparkContext), get_gateway(spark.sparkContext)
     mllib = jvm.org.apache.spark.ml.tree
     nodes: list[object] = [None] * fitted.node_count
     # Children come after their parent in scikit-learn's arrays, so from the last node on each finds its children made.

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kedro_handover._compat import get_java_context, get_jvm
 from kedro_handover.errors import SparkError
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ def hadoop_path(path: str) -> tuple[Any, Any]:
     Returns:
         A `FileSystem` and a `Path` of `org.apache.hadoop.fs`.
     """
-    context: Any = get_spark().sparkContext
-    found = context._jvm.org.apache.hadoop.fs.Path(path)  # noqa: SLF001 - pyspark offers no other way
-    return found.getFileSystem(context._jsc.hadoopConfiguration()), found  # noqa: SLF001
+    context = get_spark().sparkContext
+    found = get_jvm(context).org.apache.hadoop.fs.Path(path)
+    return found.getFileSystem(get_java_context(context).hadoopConfiguration()), found
 
 
 def _setting(name: str, default: str = "") -> str:

@@ -1,0 +1,72 @@
+"""Private interfaces of other packages that the library can't do without, each with the version it was seen in.
+
+Nothing else in the library touches a private name of another package. Where a new version takes one of these away, its
+test in `tests/test_compat.py` says which.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+
+def get_jvm(context: SparkContext) -> Any:
+    """Give pyspark's view of the JVM, by which Java and Scala classes are named (`_jvm`: pyspark 3.5.9 and 4.0)."""
+    return context._jvm  # noqa: SLF001
+
+
+def get_gateway(context: SparkContext) -> Any:
+    """Give Py4J's gateway to the JVM, which makes Java arrays (`_gateway`: pyspark 3.5.9 and 4.0)."""
+    return context._gateway  # noqa: SLF001
+
+
+def get_java_context(context: SparkContext) -> Any:
+    """Give the `JavaSparkContext` behind a Spark context (`_jsc`: pyspark 3.5.9 and 4.0)."""
+    return context._jsc  # type: ignore[attr-defined]  # noqa: SLF001 - pyspark's hints do not have it
+
+
+def get_java_object(wrapper: Any) -> Any:
+    """Give the Java object behind a session, a model or a configuration of Python.
+
+    pyspark 3.5.9 keeps that of a session in `_jsparkSession` and that of a model in `_java_obj`; pysparkling 3.46.0.6
+    keeps that of a configuration in `_jconf`.
+    """
+    names = ("_jsparkSession", "_java_obj", "_jconf")
+    return next(getattr(wrapper, name) for name in names if hasattr(wrapper, name))
+
+
+def get_scala_object(package: Any, name: str) -> Any:
+    """Give a Scala `object`: the field `MODULE$` of the class `<name>$` (Scala 2.12 and 2.13).
+
+    Args:
+        package: A Java package, as Py4J gives it.
+        name: The object's name in Scala.
+    """
+    return getattr(getattr(package, f"{name}$"), "MODULE$")
+
+
+def stop_h2o_context(h2o_context: Any) -> None:
+    """Stop H2O and leave Spark running, as pysparkling does it (h2o-pysparkling-3.5 3.46.0.6).
+
+    The method is private in Scala, whose compiler mangles its name; the public `stop()` would end the JVM as well.
+
+    Args:
+        h2o_context: A running `ai.h2o.sparkling.H2OContext`.
+    """
+    stop_spark = stop_jvm = in_shutdown_hook = False
+    getattr(h2o_context, "ai$h2o$sparkling$H2OContext$$stop")(stop_spark, stop_jvm, in_shutdown_hook)
+
+
+def list_mojo_depths(model: Any) -> list[int]:
+    """Give the depth of each node of the tree in an H2O MOJO (`_computeGraph`: h2o-pysparkling-3.5 3.46.0.6).
+
+    Args:
+        model: An `H2OMOJOModel` of one tree.
+    """
+    from py4j.java_gateway import get_field
+
+    graph = get_java_object(model).unwrapMojoModel()._computeGraph(0)  # noqa: SLF001
+    nodes = get_field(get_field(graph, "subgraphArray").get(0), "nodesArray")
+    return [nodes.get(place).getDepth() for place in range(nodes.size())]
