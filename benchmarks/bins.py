@@ -16,13 +16,14 @@ from pathlib import Path
 from kedro.config import OmegaConfigLoader
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
+from kedro_handover.contract import KEYS
 from kedro_handover.evaluation.parity import compare_predictions
-from kedro_handover.evaluation.predictions import KEYS, TRAIN
-from premises.settings import CONFIG_LOADER_ARGS
+from kedro_handover.evaluation.predictions import TRAIN
 from kedro_handover.models.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
 from kedro_handover.spark.h2o import train_in_h2o
 from kedro_handover.spark.models import add_probability
 from kedro_handover.spark.session import configure_spark, get_spark
+from premises.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).parent.parent / "conf"
 MAX_BINS = (32, 128, 256, 1_024, 4_096)
@@ -39,13 +40,13 @@ SEED = 2016
 
 def train_mllib(rows, features, found, max_bins):
     """Train MLlib's tree."""
-    labelled = rows.withColumn(LABEL_COLUMN, F.col("is_active").cast("double"))
+    labelled = rows.withColumn(LABEL_COLUMN, F.col("label").cast("double"))
     return make_mllib_tree(features, found, max_bins, SEED).fit(labelled)
 
 
 def train_h2o(rows, features, found, bins, histogram):
     """Train H2O's tree."""
-    labelled = rows.withColumn(LABEL_COLUMN, F.col("is_active").cast("string"))
+    labelled = rows.withColumn(LABEL_COLUMN, F.col("label").cast("string"))
     estimator = partial(make_h2o_tree, features, found, bins, histogram, SEED, unknown_as_missing=True)
     return train_in_h2o(estimator, labelled, attempts=1)
 
@@ -65,7 +66,6 @@ def main():
     print(f"{training_rows:,} training rows\n")
     found = json.loads((storage / "06_models/research_search.json").read_text(encoding="utf-8"))[0]
     research = spark.read.parquet(str(storage / "07_model_output/research_predictions.parquet"))
-    places = spark.read.parquet(str(storage / "04_feature/features.parquet"))
     trees = {
         **{f"MLlib, {bins:,}": partial(train_mllib, max_bins=bins) for bins in MAX_BINS},
         **{f"H2O, {bins:,}, {how}": partial(train_h2o, bins=bins, histogram=how) for bins, how in H2O_BINS},
@@ -80,10 +80,8 @@ def main():
         model = train_tree(train, features, found)
         seconds = time.perf_counter() - began
         scored = add_probability(model, model_input).withColumn("label_", F.col("probability") > 0.5)  # noqa: PLR2004
-        predictions = scored.select(
-            "premises_id", "split", "is_active", "probability", F.col("label_").alias("prediction")
-        )
-        one = compare_predictions(research, {name: predictions}, places)[name]
+        predictions = scored.select("id", "split", "group", "label", "probability", F.col("label_").alias("prediction"))
+        one = compare_predictions(research, {name: predictions})[name]
         print(
             f"| {name} | {seconds:.1f} | {one['agreement']:.2%} | {one['mean_abs_diff']:.4f} | "
             f"{one['auc_diff']:+.4f} | {one['psi']:.2f} |"

@@ -74,7 +74,7 @@ WARNINGS = (
 REJECTED_SHARE = 0.01
 
 HARDLY_REPEATED = ("ID_BCN", "X_UTM_ETRS", "Y_UTM_ETRS")
-KEYS = ["premises_id", "split", "fold", "is_active"]
+KEYS = ["id", "split", "fold", "label", "group"]
 MODULUS, MULTIPLIER = 2**31 - 1, 48271
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
@@ -102,7 +102,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Research report</title>
 <h1>Is a premises active?</h1>
-<p>{{ rows.premises }} premises, {{ rows.drawn }} of them drawn. Source of the data: Barcelona City Council.</p>
+<p>{{ rows.valid }} premises, {{ rows.synthetic }} of them synthetic. Source of the data: Barcelona City Council.</p>
 <table>
 {% for name, count in rows.items() %}<tr><td>{{ name }}<td>{{ "{:,}".format(count) }}{% endfor %}
 </table>
@@ -116,8 +116,8 @@ PAGE = """<!doctype html>
 <tr><td>{{ name }}{% for split in ("train", "test") %}<td>{{ "%.4f" | format(metrics[split][name]) }}{% endfor %}
 {% endfor %}
 </table>
-{% for picture, alternative in pictures %}
-<img alt="{{ alternative }}" src="data:image/png;base64,{{ picture }}">
+{% for figure, alternative in figures %}
+<img alt="{{ alternative }}" src="data:image/png;base64,{{ figure }}">
 {% endfor %}
 </html>
 """
@@ -180,6 +180,7 @@ def clean(census):
     return pd.DataFrame(
         {
             "premises_id": _parse(census["ID_BCN"].str.strip(" \t\r\n"), r"-?[0-9]{1,18}", INTEGER),
+            "is_synthetic": text("N_LOCAL", lambda values: values.str.startswith("MOSTRA ").fillna(value=False)),
             "is_active": text(
                 "N_PRINCIP", lambda values: values.map({"Actiu": True, "Sense activitat": False}).astype(BOOLEAN)
             ),
@@ -217,8 +218,8 @@ def clean(census):
     )
 
 
-def find_broken(census, premises):
-    """Find the rows that break each rule of the contract (`docs/data.md`): booleans, by the rule's name."""
+def find_violations(census, premises):
+    """Find the rows that violate each rule of the contract (`docs/data.md`): booleans, by the rule's name."""
     published = json.loads(OFFICIAL_NAMES.read_text(encoding="utf-8"))
     district_of_barri = np.zeros(100)
     for barri in published["barris"]:
@@ -269,22 +270,21 @@ def find_broken(census, premises):
     }
 
 
-def account_for(census, broken):
-    """Count what is broken, and take the rows that are rejected, as they stand in the file, with their reasons."""
-    reasons = {name: rows for name, rows in broken.items() if name not in WARNINGS}
+def account_for(census, violated):
+    """Count the violations, and take the rows that are rejected, as they stand in the file, with their reasons."""
+    reasons = {name: rows for name, rows in violated.items() if name not in WARNINGS}
     rejected = np.any(list(reasons.values()), axis=0)
     rows = np.flatnonzero(rejected)
-    of_row = [", ".join(name for name, is_broken in reasons.items() if is_broken[row]) for row in rows]
+    of_row = [", ".join(name for name, is_violated in reasons.items() if is_violated[row]) for row in rows]
     raw = census.iloc[rows].astype(TEXT).reset_index(drop=True)
-    raw.insert(0, "broken_rules", pd.Series(of_row, dtype=TEXT))
+    raw.insert(0, "violated_rules", pd.Series(of_row, dtype=TEXT))
     raw.insert(1, "row_number", rows + 2)  # the header is row 1
     raw.insert(2, "malformed_line", pd.Series([None] * len(rows), dtype=TEXT))
     counts = {
-        "vintage": YEAR,
         "rows_in": len(rejected),
         "valid": len(rejected) - len(rows),
         "rejected": len(rows),
-        "rules": [{"name": name, "rows": int(rows.sum())} for name, rows in broken.items()],
+        "rules": [{"name": name, "rows": int(rows.sum())} for name, rows in violated.items()],
     }
     return rejected, raw, counts
 
@@ -332,8 +332,9 @@ def build_features(premises):
     features["metres_to_district_centre"] = np.sqrt(squared_mm) * 0.001
     return pd.DataFrame(
         {
-            "premises_id": premises["premises_id"].to_numpy(np.int64),
-            "is_active": premises["is_active"],
+            "id": premises["premises_id"].to_numpy(np.int64),
+            "label": premises["is_active"],
+            "group": premises["district_id"],
             **{name: values.astype(np.float32, copy=False) for name, values in features.items()},
         }
     )
@@ -349,19 +350,19 @@ def _cells(premises, cell_mm):
 
 def split_and_balance(features):
     """Split the premises of known status, give folds, and thin the larger class of the training split."""
-    known = features[features["is_active"].notna()]
-    first = known["premises_id"].to_numpy() % MODULUS * MULTIPLIER % MODULUS
+    known = features[features["label"].notna()]
+    first = known["id"].to_numpy() % MODULUS * MULTIPLIER % MODULUS
     second = first * MULTIPLIER % MODULUS
     third = second * MULTIPLIER % MODULUS
     in_test = first % 100 < TEST_PERCENT
-    is_active = known["is_active"].to_numpy(bool)
-    active, inactive = (is_active & ~in_test).sum(), (~is_active & ~in_test).sum()
-    share = np.where(is_active, MAJORITY_PER_MINORITY * inactive / active, MAJORITY_PER_MINORITY * active / inactive)
+    label = known["label"].to_numpy(bool)
+    positive, negative = (label & ~in_test).sum(), (~label & ~in_test).sum()
+    share = np.where(label, MAJORITY_PER_MINORITY * negative / positive, MAJORITY_PER_MINORITY * positive / negative)
     kept = in_test | (third / MODULUS < share)
-    rows = known[kept].drop(columns=["is_active"])
+    rows = known[kept].drop(columns=["label"])
     rows.insert(1, "split", np.where(in_test[kept], "test", "train"))
     rows.insert(2, "fold", np.where(in_test[kept], -1, second[kept] % FOLDS))
-    rows.insert(3, "is_active", is_active[kept])
+    rows.insert(3, "label", label[kept])
     return rows
 
 
@@ -369,15 +370,15 @@ def count_rows(premises, rows):
     """Count the rows on their way, for the report."""
     is_active = premises["is_active"]
     counts = {
-        "premises": len(premises),
-        "drawn": int(premises["name"].str.startswith("MOSTRA ").sum()),
-        "active": int(is_active.sum()),
-        "inactive": int((~is_active).sum()),
+        "valid": len(premises),
+        "synthetic": int(premises["is_synthetic"].sum()),
+        "positive": int(is_active.sum()),
+        "negative": int((~is_active).sum()),
         "unknown": int(is_active.isna().sum()),
     }
     for split in ("train", "test"):
-        of_split = rows.loc[rows["split"] == split, "is_active"]
-        counts |= {f"{split}_active": int(of_split.sum()), f"{split}_inactive": int((~of_split).sum())}
+        of_split = rows.loc[rows["split"] == split, "label"]
+        counts |= {f"{split}_positive": int(of_split.sum()), f"{split}_negative": int((~of_split).sum())}
     return counts
 
 
@@ -388,7 +389,7 @@ def search_tree(rows):
         DecisionTreeClassifier(random_state=SEED), GRID, scoring="roc_auc", cv=PredefinedSplit(train["fold"])
     )
     with parallel_config("threading", n_jobs=-1):
-        search.fit(train.drop(columns=KEYS), train["is_active"])
+        search.fit(train.drop(columns=KEYS), train["label"])
     results = search.cv_results_
     records = [
         {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
@@ -406,37 +407,35 @@ def search_tree(rows):
 def predict(tree, rows):
     """Predict both splits."""
     probability = tree.predict_proba(rows[tree.feature_names_in_])[:, 1]
-    return rows[["premises_id", "split", "is_active"]].assign(
-        probability=probability, prediction=probability > THRESHOLD
-    )
+    return rows[["id", "split", "group", "label"]].assign(probability=probability, prediction=probability > THRESHOLD)
 
 
 def measure(predictions):
     """Measure one split by scikit-learn's functions."""
-    active, prediction = predictions["is_active"].to_numpy(bool), predictions["prediction"].to_numpy(bool)
+    label, prediction = predictions["label"].to_numpy(bool), predictions["prediction"].to_numpy(bool)
     probability = predictions["probability"].to_numpy()
-    false_rate, true_rate, _ = roc_curve(active, probability, drop_intermediate=False)
-    (true_inactive, false_active), (false_inactive, true_active) = confusion_matrix(active, prediction).tolist()
+    false_rate, true_rate, _ = roc_curve(label, probability, drop_intermediate=False)
+    (true_negative, false_positive), (false_negative, true_positive) = confusion_matrix(label, prediction).tolist()
     return {
-        "rows": len(active),
-        "active": int(active.sum()),
-        "auc": roc_auc_score(active, probability),
-        "average_precision": average_precision_score(active, probability),
-        "average_precision_inactive": average_precision_score(~active, 1 - probability),
-        "log_loss": log_loss(active, probability),
-        "brier": brier_score_loss(active, probability),
+        "rows": len(label),
+        "positive": int(label.sum()),
+        "auc": roc_auc_score(label, probability),
+        "average_precision": average_precision_score(label, probability),
+        "average_precision_negative": average_precision_score(~label, 1 - probability),
+        "log_loss": log_loss(label, probability),
+        "brier": brier_score_loss(label, probability),
         "ks": float(np.max(np.abs(true_rate - false_rate))),
-        "lift": _lift(active.mean(), false_rate, true_rate),
-        "lift_inactive": _lift(1 - active.mean(), 1 - true_rate[::-1], 1 - false_rate[::-1]),
-        "accuracy": accuracy_score(active, prediction),
-        "balanced_accuracy": balanced_accuracy_score(active, prediction),
-        "precision": precision_score(active, prediction, zero_division=0),
-        "recall": recall_score(active, prediction),
-        "f1": f1_score(active, prediction),
-        "true_active": true_active,
-        "false_active": false_active,
-        "true_inactive": true_inactive,
-        "false_inactive": false_inactive,
+        "lift": _lift(label.mean(), false_rate, true_rate),
+        "lift_negative": _lift(1 - label.mean(), 1 - true_rate[::-1], 1 - false_rate[::-1]),
+        "accuracy": accuracy_score(label, prediction),
+        "balanced_accuracy": balanced_accuracy_score(label, prediction),
+        "precision": precision_score(label, prediction, zero_division=0),
+        "recall": recall_score(label, prediction),
+        "f1": f1_score(label, prediction),
+        "true_positive": true_positive,
+        "false_positive": false_positive,
+        "true_negative": true_negative,
+        "false_negative": false_negative,
     }
 
 
@@ -461,7 +460,7 @@ def as_shares(*which):
 def draw_roc_curve(splits, metrics):
     with figure(5.4, 5) as (drawn, axes):
         for split, predictions in splits.items():
-            false_rate, true_rate, _ = roc_curve(predictions["is_active"], predictions["probability"])
+            false_rate, true_rate, _ = roc_curve(predictions["label"], predictions["probability"])
             label = f"{split}: AUC {metrics[split]['auc']:.3f}"
             axes.plot(false_rate, true_rate, color=COLOURS[split], label=label)
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="by chance: 0.500")
@@ -479,8 +478,8 @@ def draw_roc_curve(splits, metrics):
 def draw_precision_recall(test, metrics):
     with figure(6.2, 4.6) as (drawn, axes):
         for name, is_true, score, metric, colour in (
-            ("active", test["is_active"], test["probability"], "average_precision", BLUE),
-            ("not active", ~test["is_active"], 1 - test["probability"], "average_precision_inactive", VERMILION),
+            ("active", test["label"], test["probability"], "average_precision", BLUE),
+            ("not active", ~test["label"], 1 - test["probability"], "average_precision_negative", VERMILION),
         ):
             precision, recall, _ = precision_recall_curve(is_true, score)
             label = f"{name}: average precision {metrics['test'][metric]:.3f}"
@@ -494,7 +493,7 @@ def draw_precision_recall(test, metrics):
 
 
 def draw_confusion_matrix(test):
-    counts = confusion_matrix(test["is_active"], test["prediction"], labels=[True, False])
+    counts = confusion_matrix(test["label"], test["prediction"], labels=[True, False])
     shares = counts / counts.sum(axis=1, keepdims=True)
     labels = ["active", "not active"]
     with figure(5.4, 4.4, grid=False) as (drawn, axes):
@@ -513,7 +512,7 @@ def draw_calibration(splits):
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as predicted")
         for split, predictions in splits.items():
             outcome, predicted = calibration_curve(
-                predictions["is_active"], predictions["probability"], n_bins=10, strategy="quantile"
+                predictions["label"], predictions["probability"], n_bins=10, strategy="quantile"
             )
             axes.plot(predicted, outcome, marker="o", color=COLOURS[split], label=split)
         axes.set(
@@ -583,13 +582,13 @@ def draw_map(rows, test):
 
 
 def render_report(row_counts, search, metrics, folder):
-    """Put the rows, the search, the metrics and the pictures on one page."""
-    pictures = [
+    """Put the rows, the search, the metrics and the figures on one page."""
+    figures = [
         (b64encode((folder / f"research_{name}.png").read_bytes()).decode(), alternative)
         for name, alternative in ALTERNATIVES.items()
     ]
     page = Environment(autoescape=True).from_string(PAGE)
-    return page.render(rows=row_counts, search=search, metrics=metrics, pictures=pictures)
+    return page.render(rows=row_counts, search=search, metrics=metrics, figures=figures)
 
 
 def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after the other
@@ -603,7 +602,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("clean"):
         premises = clean(census)
     with step("contract"):
-        rejected, raw, rejections = account_for(census, find_broken(census, premises))
+        rejected, raw, rejections = account_for(census, find_violations(census, premises))
         del census
         raw.to_parquet(folder / "rejected_rows.parquet", index=False)
         write_json(rejections, "rejections.json")
@@ -627,7 +626,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         write_json(row_counts, "row_counts.json")
         del premises, features
     with step("search and fit"):
-        rows = rows.sort_values("premises_id", ignore_index=True)
+        rows = rows.sort_values("id", ignore_index=True)
         tree, search = search_tree(rows)
     with step("write the model"):
         dump(tree, folder / "research_model.skops")
@@ -639,9 +638,9 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         splits = {split: predictions[predictions["split"] == split] for split in ("test", "train")}
         metrics = {split: measure(of_split) for split, of_split in splits.items()}
         write_json(metrics, "research_metrics.json")
-    with step("pictures"):
+    with step("figures"):
         names = [name.replace("_", " ") for name in tree.feature_names_in_]
-        pictures = {
+        figures = {
             "roc_curve": draw_roc_curve(splits, metrics),
             "precision_recall": draw_precision_recall(splits["test"], metrics),
             "confusion_matrix": draw_confusion_matrix(splits["test"]),
@@ -650,8 +649,8 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
             "tree_top": draw_tree_top(tree, names),
             "map": draw_map(rows, splits["test"]),
         }
-        for name, picture in pictures.items():
-            picture.savefig(folder / f"research_{name}.png", dpi=150)
+        for name, drawn in figures.items():
+            drawn.savefig(folder / f"research_{name}.png", dpi=150)
     with step("report"):
         page = render_report(row_counts, search, metrics, folder)
         (folder / "research_report.html").write_text(page, encoding="utf-8")

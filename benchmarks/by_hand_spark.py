@@ -5,8 +5,8 @@ memory; tables are read back with the schema that is known, so that Spark need n
 places are broadcast; `model_input` is kept in memory; one pass counts the predictions of all three models, and every
 metric comes from these counts. It does not look for drift, and takes no digest of its models.
 
-The search, the metrics of research and the pictures are those of `by_hand.py`. One step is the project's own
-invention, and is taken from it: `kedro_handover.handover.tree` hands the tree over. Nothing else is imported from there.
+The search, the metrics of research and the figures are those of `by_hand.py`. One step is the project's own
+invention, and is taken from it: `kedro_handover.handover.tree` hands the tree over. Nothing else is imported.
 
     python benchmarks/by_hand_spark.py CENSUS.csv OUT_FOLDER [--seconds SECONDS.json]
 """
@@ -70,14 +70,14 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Parity with research</title>
 <h1>Is production what was researched?</h1>
-<p>{{ "{:,}".format(rows.premises) }} premises. Source of the data: Barcelona City Council.</p>
+<p>{{ "{:,}".format(rows.valid) }} premises. Source of the data: Barcelona City Council.</p>
 {% for name, one in parity.items() %}
 <h2>{{ name }}</h2>
 <table>
 {% for figure, value in one.items() if value is number %}<tr><td>{{ figure }}<td>{{ "%.6g" | format(value) }}
 {% endfor %}
 </table>
-<img alt="Mean difference in probability by district" src="data:image/png;base64,{{ pictures[name] }}">
+<img alt="Mean difference in probability by district" src="data:image/png;base64,{{ figures[name] }}">
 <table>
 {% for leaf in one.by_leaf %}<tr>{% for value in leaf.values() %}<td>{{ "%.4g" | format(value) }}{% endfor %}
 {% endfor %}
@@ -134,6 +134,7 @@ def clean(census):
     return census.select(
         "*",
         number(trimmed("ID_BCN")).alias("premises_id"),
+        F.coalesce(text("N_LOCAL").startswith("MOSTRA "), F.lit(False)).alias("is_synthetic"),  # noqa: FBT003 - Spark takes it by place
         flag("N_PRINCIP", "Actiu", "Sense activitat", value=text).alias("is_active"),
         text("N_PRINCIP").alias("status"),
         text("N_SECTOR").alias("sector"),
@@ -211,20 +212,20 @@ def judge(census):
         "date_is_of_the_vintage": F.year("surveyed_on") < by_hand.YEAR,
         "street_number_is_readable": unknown("street_number") & is_not_empty("NUM_POLICI"),
     }
-    broken = {name: F.coalesce(rule, F.lit(False)) for name, rule in rules.items()}  # noqa: FBT003
+    violated = {name: F.coalesce(rule, F.lit(False)) for name, rule in rules.items()}  # noqa: FBT003
     reasons = [F.when(F.col(name), name) for name in rules if name not in by_hand.WARNINGS]
     return (
         census.join(F.broadcast(repeated), "premises_id", "left")
-        .withColumns(broken)
-        .withColumn("broken_rules", F.concat_ws(", ", *reasons))
+        .withColumns(violated)
+        .withColumn("violated_rules", F.concat_ws(", ", *reasons))
     ), list(rules)
 
 
 def account_for(judged, rules):
-    """Count the rows that break each rule, and those that are rejected."""
+    """Count the rows that violate each rule, and those that are rejected."""
     counted = judged.agg(
         F.count("*").alias("rows_in"),
-        F.count_if(F.col("broken_rules") != "").alias("rejected"),
+        F.count_if(F.col("violated_rules") != "").alias("rejected"),
         *(F.count_if(name).alias(name) for name in rules),
     ).first()
     rejected = counted["rejected"]
@@ -232,7 +233,6 @@ def account_for(judged, rules):
         msg = f"{rejected:,} of {counted['rows_in']:,} rows are rejected."
         raise SystemExit(msg)
     return {
-        "vintage": by_hand.YEAR,
         "rows_in": counted["rows_in"],
         "valid": counted["rows_in"] - rejected,
         "rejected": rejected,
@@ -279,28 +279,34 @@ def build_features(premises):
         .join(F.broadcast(counted("parcel", "cadastral_reference")), "cadastral_reference", "left")
         .join(F.broadcast(counted("cell", "cell_x", "cell_y")), ["cell_x", "cell_y"], "left")
         .join(F.broadcast(centres), "district_id", "left")
-        .select("premises_id", "is_active", *(value.cast("float").alias(name) for name, value in features.items()))
+        .select(
+            F.col("premises_id").alias("id"),
+            F.col("is_active").alias("label"),
+            F.col("district_id").alias("group"),
+            *(value.cast("float").alias(name) for name, value in features.items()),
+        )
     )
 
 
 def split_and_balance(features):
     """Split the premises of known status, give folds, and thin the larger class of the training split."""
 
-    def draw(step):
-        return F.col("premises_id") % MODULUS * pow(MULTIPLIER, step, MODULUS) % MODULUS
+    def hashed(step):
+        return F.col("id") % MODULUS * pow(MULTIPLIER, step, MODULUS) % MODULUS
 
-    known = features.where(F.col("is_active").isNotNull())
-    in_test = draw(1) % 100 < TEST_PERCENT
-    counts = dict(known.where(~in_test).groupBy("is_active").count().collect())
-    share = F.when(F.col("is_active"), MAJORITY_PER_MINORITY * counts[False] / counts[True]).otherwise(
+    known = features.where(F.col("label").isNotNull())
+    in_test = hashed(1) % 100 < TEST_PERCENT
+    counts = dict(known.where(~in_test).groupBy("label").count().collect())
+    share = F.when(F.col("label"), MAJORITY_PER_MINORITY * counts[False] / counts[True]).otherwise(
         MAJORITY_PER_MINORITY * counts[True] / counts[False]
     )
     names = [name for name in features.columns if name not in KEYS]
-    return known.where(in_test | (draw(3) / MODULUS < share)).select(
-        "premises_id",
+    return known.where(in_test | (hashed(3) / MODULUS < share)).select(
+        "id",
         F.when(in_test, "test").otherwise("train").alias("split"),
-        F.when(in_test, -1).otherwise(draw(2) % FOLDS).cast("long").alias("fold"),
-        "is_active",
+        F.when(in_test, -1).otherwise(hashed(2) % FOLDS).cast("long").alias("fold"),
+        "label",
+        "group",
         *names,
     )
 
@@ -309,19 +315,19 @@ def count_rows(premises, rows):
     """Count the rows on their way, for the report."""
     active = F.col("is_active")
     counts = premises.agg(
-        F.count("*").alias("premises"),
-        F.count_if(F.col("name").startswith("MOSTRA ")).alias("drawn"),
-        F.count_if(active).alias("active"),
-        F.count_if(~active).alias("inactive"),
+        F.count("*").alias("valid"),
+        F.count_if("is_synthetic").alias("synthetic"),
+        F.count_if(active).alias("positive"),
+        F.count_if(~active).alias("negative"),
         F.count_if(active.isNull()).alias("unknown"),
     ).first()
-    of_rows = rows.groupby(["split", "is_active"]).size()
+    of_rows = rows.groupby(["split", "label"]).size()
     return {
         **counts.asDict(),
         **{
-            f"{split}_{label}": int(of_rows[split, is_active])
+            f"{split}_{name}": int(of_rows[split, label])
             for split in ("train", "test")
-            for label, is_active in (("active", True), ("inactive", False))
+            for name, label in (("positive", True), ("negative", False))
         },
     }
 
@@ -337,7 +343,7 @@ def train_mllib(train, features, found):
         seed=SEED,
     )
     estimator = Pipeline(stages=[VectorAssembler(inputCols=features, outputCol="features"), tree])
-    return estimator.fit(train.withColumn("label", F.col("is_active").cast("double")))
+    return estimator.fit(train.withColumn("label", F.col("label").cast("double")))
 
 
 def score_with(model, rows):
@@ -349,8 +355,8 @@ def score_with(model, rows):
 def save_and_load(spark, models, rows, folder):
     """Save each model with a few rows and what it gives for them; give what comes back, held to the rows."""
     test = rows[rows["split"] == "test"]
-    drawn = test["premises_id"] % MODULUS * pow(MULTIPLIER, 5, MODULUS) % MODULUS
-    held_to = test.loc[drawn.nsmallest(VERIFICATION_ROWS).index].drop(columns=KEYS)
+    hashes = test["id"] % MODULUS * pow(MULTIPLIER, 5, MODULUS) % MODULUS
+    held_to = test.loc[hashes.nsmallest(VERIFICATION_ROWS).index].drop(columns=KEYS)
     frame = spark.createDataFrame(held_to)
     loaded = {}
     for name, model in models.items():
@@ -365,53 +371,52 @@ def save_and_load(spark, models, rows, folder):
     return loaded
 
 
-def count_predictions(predictions, features):
-    """Count the premises by split, district, label and what each of the three models gives: one pass for all."""
+def count_predictions(predictions):
+    """Count the premises by split, group, label and what each of the three models gives: one pass for all."""
     sides = [
         of_model.select(
-            "premises_id",
+            "id",
             F.col("probability").alias(name),
             F.col("prediction").alias(f"{name}_label"),
-            *(["split", "is_active"] if name == "research" else []),
+            *(["split", "group", "label"] if name == "research" else []),
         )
         for name, of_model in predictions.items()
     ]
-    joined = sides[0].join(sides[1], "premises_id", "full").join(sides[2], "premises_id", "full")
-    joined = joined.join(features.select("premises_id", "district_id"), "premises_id", "left")
-    return joined.groupBy(*(name for name in joined.columns if name != "premises_id")).count().toPandas()
+    joined = sides[0].join(sides[1], "id", "full").join(sides[2], "id", "full")
+    return joined.groupBy(*(name for name in joined.columns if name != "id")).count().toPandas()
 
 
 def measure(counts, model):
     """Measure a model by scikit-learn's functions, each count a weight."""
-    active, rows = counts["is_active"].to_numpy(bool), counts["count"].to_numpy()
+    truth, rows = counts["label"].to_numpy(bool), counts["count"].to_numpy()
     probability, label = counts[model].to_numpy(), counts[f"{model}_label"].to_numpy(bool)
     weights = {"sample_weight": rows}
-    false_rate, true_rate, _ = roc_curve(active, probability, drop_intermediate=False, **weights)
-    share = rows[active].sum() / rows.sum()
+    false_rate, true_rate, _ = roc_curve(truth, probability, drop_intermediate=False, **weights)
+    share = rows[truth].sum() / rows.sum()
 
     def lift(share, false_rate, true_rate):
         return float(np.interp(0.1, share * true_rate + (1 - share) * false_rate, true_rate) / 0.1)
 
     return {
         "rows": int(rows.sum()),
-        "active": int(rows[active].sum()),
-        "auc": roc_auc_score(active, probability, **weights),
-        "average_precision": average_precision_score(active, probability, **weights),
-        "average_precision_inactive": average_precision_score(~active, 1 - probability, **weights),
-        "log_loss": log_loss(active, probability, **weights),
-        "brier": brier_score_loss(active, probability, **weights),
+        "positive": int(rows[truth].sum()),
+        "auc": roc_auc_score(truth, probability, **weights),
+        "average_precision": average_precision_score(truth, probability, **weights),
+        "average_precision_negative": average_precision_score(~truth, 1 - probability, **weights),
+        "log_loss": log_loss(truth, probability, **weights),
+        "brier": brier_score_loss(truth, probability, **weights),
         "ks": float(np.max(np.abs(true_rate - false_rate))),
         "lift": lift(share, false_rate, true_rate),
-        "lift_inactive": lift(1 - share, 1 - true_rate[::-1], 1 - false_rate[::-1]),
-        "accuracy": accuracy_score(active, label, **weights),
-        "balanced_accuracy": balanced_accuracy_score(active, label, **weights),
-        "precision": precision_score(active, label, zero_division=0, **weights),
-        "recall": recall_score(active, label, **weights),
-        "f1": f1_score(active, label, **weights),
-        "true_active": int(rows[active & label].sum()),
-        "false_active": int(rows[~active & label].sum()),
-        "true_inactive": int(rows[~active & ~label].sum()),
-        "false_inactive": int(rows[active & ~label].sum()),
+        "lift_negative": lift(1 - share, 1 - true_rate[::-1], 1 - false_rate[::-1]),
+        "accuracy": accuracy_score(truth, label, **weights),
+        "balanced_accuracy": balanced_accuracy_score(truth, label, **weights),
+        "precision": precision_score(truth, label, zero_division=0, **weights),
+        "recall": recall_score(truth, label, **weights),
+        "f1": f1_score(truth, label, **weights),
+        "true_positive": int(rows[truth & label].sum()),
+        "false_positive": int(rows[~truth & label].sum()),
+        "true_negative": int(rows[~truth & ~label].sum()),
+        "false_negative": int(rows[truth & ~label].sum()),
     }
 
 
@@ -428,11 +433,11 @@ def compare(counts, model):
         total_dp=gap * rows,
     )
     auc, research_auc = (
-        roc_auc_score(pairs["is_active"].astype(bool), pairs[name], sample_weight=rows) for name in (model, "research")
+        roc_auc_score(pairs["label"].astype(bool), pairs[name], sample_weight=rows) for name in (model, "research")
     )
     disagreeing = int(pairs["n_label_diff"].sum())
     return {
-        "rows": int(rows.sum()),
+        "n_rows": int(rows.sum()),
         "n_missing": int(counts.loc[~in_both, "count"].sum()),
         "n_diff": int(rows[gap > 0].sum()),
         "n_label_diff": disagreeing,
@@ -443,7 +448,7 @@ def compare(counts, model):
         "auc": auc,
         "auc_diff": auc - research_auc,
         "psi": population_stability(pairs, model),
-        "by_group": by(pairs, "district_id").to_dict("records"),
+        "by_group": by(pairs, "group").to_dict("records"),
         "by_leaf": by(pairs, "research").nlargest(10, "n_label_diff").to_dict("records"),
     }
 
@@ -469,22 +474,22 @@ def by(pairs, key):
 def draw_disagreement(compared, file):
     districts = pd.DataFrame(compared["by_group"])
     with by_hand.figure(6.2, 4) as (drawn, axes):
-        axes.barh(districts["district_id"].astype(int).astype(str), districts["mean_abs_diff"], color=BLUE)
+        axes.barh(districts["group"].astype(int).astype(str), districts["mean_abs_diff"], color=BLUE)
         axes.set(title="Where it disagrees", xlabel="mean |Δp|", ylabel="district")
         drawn.savefig(file, dpi=120)
 
 
 def render_parity(parity, row_counts, folder):
-    """Put the comparison on one page that holds its pictures, and in a short table."""
-    pictures = {}
+    """Put the comparison on one page that holds its figures, and in a short table."""
+    figures = {}
     for name, one in parity.items():
         draw_disagreement(one, folder / f"disagreement_{name}.png")
-        pictures[name] = b64encode((folder / f"disagreement_{name}.png").read_bytes()).decode()
-    page = Environment(autoescape=True).from_string(PAGE).render(parity=parity, rows=row_counts, pictures=pictures)
+        figures[name] = b64encode((folder / f"disagreement_{name}.png").read_bytes()).decode()
+    page = Environment(autoescape=True).from_string(PAGE).render(parity=parity, rows=row_counts, figures=figures)
     (folder / "parity_report.html").write_text(page, encoding="utf-8")
-    figures = ("rows", "n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc", "research_auc", "psi")
-    lines = [f"| {name} | {' | '.join(f'{one[figure]:.6g}' for figure in figures)} |" for name, one in parity.items()]
-    (folder / "parity.md").write_text("\n".join([f"| model | {' | '.join(figures)} |", *lines, ""]), encoding="utf-8")
+    measures = ("n_rows", "n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc", "research_auc", "psi")
+    lines = [f"| {name} | {' | '.join(f'{one[figure]:.6g}' for figure in measures)} |" for name, one in parity.items()]
+    (folder / "parity.md").write_text("\n".join([f"| model | {' | '.join(measures)} |", *lines, ""]), encoding="utf-8")
 
 
 def make_release(model, rows, row_counts, metrics, parity):
@@ -504,19 +509,19 @@ def make_release(model, rows, row_counts, metrics, parity):
 
 def summarise(predictions, premises, row_counts):
     """Count the premises of each barri by status, and how many of the unknown ones may be active."""
-    odds = row_counts["active"] / row_counts["inactive"] * row_counts["train_inactive"] / row_counts["train_active"]
+    odds = row_counts["positive"] / row_counts["negative"] * row_counts["train_negative"] / row_counts["train_positive"]
     return predictions.sparkSession.sql(
         """
         SELECT
             premises.district_id, district, premises.barri_id, barri,
-            COUNT(*) AS premises,
-            COUNT_IF(predictions.is_active) AS active,
-            COUNT_IF(NOT predictions.is_active) AS inactive,
-            COUNT_IF(predictions.is_active IS NULL) AS unknown,
+            COUNT(*) AS rows,
+            COUNT_IF(label) AS positive,
+            COUNT_IF(NOT label) AS negative,
+            COUNT_IF(label IS NULL) AS unknown,
             CAST(SUM(CAST(COALESCE(
-                CAST(predictions.is_active AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
-            ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_active
-        FROM {predictions} AS predictions JOIN {premises} AS premises USING (premises_id)
+                CAST(label AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
+            ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_positive
+        FROM {predictions} AS predictions JOIN {premises} AS premises ON predictions.id = premises.premises_id
         GROUP BY premises.district_id, district, premises.barri_id, barri
         ORDER BY premises.district_id, premises.barri_id
         """,
@@ -538,9 +543,9 @@ def do_research(rows, row_counts, folder, step):
         splits = {split: predictions[predictions["split"] == split] for split in ("test", "train")}
         metrics = {split: by_hand.measure(of_split) for split, of_split in splits.items()}
         write_json(metrics, folder / "research_metrics.json")
-    with step("pictures"):
+    with step("figures"):
         names = [name.replace("_", " ") for name in tree.feature_names_in_]
-        pictures = {
+        figures = {
             "roc_curve": by_hand.draw_roc_curve(splits, metrics),
             "precision_recall": by_hand.draw_precision_recall(splits["test"], metrics),
             "confusion_matrix": by_hand.draw_confusion_matrix(splits["test"]),
@@ -549,8 +554,8 @@ def do_research(rows, row_counts, folder, step):
             "tree_top": by_hand.draw_tree_top(tree, names),
             "map": by_hand.draw_map(rows, splits["test"]),
         }
-        for name, picture in pictures.items():
-            picture.savefig(folder / f"research_{name}.png", dpi=150)
+        for name, drawn in figures.items():
+            drawn.savefig(folder / f"research_{name}.png", dpi=150)
     with step("report of research"):
         page = by_hand.render_report(row_counts, search, metrics, folder)
         (folder / "research_report.html").write_text(page, encoding="utf-8")
@@ -576,15 +581,15 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         write_json(rejections, folder / "rejections.json")
     with step("write rejected rows and premises"):
         columns = [name for name in cleaned.columns if name not in census.columns]
-        write(judged.where("broken_rules != ''").select("broken_rules", *census.columns), "rejected_rows")
-        premises = write(judged.where("broken_rules = ''").select(columns), "premises")
+        write(judged.where("violated_rules != ''").select("violated_rules", *census.columns), "rejected_rows")
+        premises = write(judged.where("violated_rules = ''").select(columns), "premises")
         cleaned.unpersist()
     with step("features"):
         features = write(build_features(premises), "features")
     with step("split and balance"):
         model_input = write(split_and_balance(features), "model_input").cache()
     with step("collect"):
-        rows = model_input.toPandas().sort_values("premises_id", ignore_index=True)
+        rows = model_input.toPandas().sort_values("id", ignore_index=True)
     with step("count rows"):
         row_counts = count_rows(premises, rows)
         write_json(row_counts, folder / "row_counts.json")
@@ -592,7 +597,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
     with step("hand over"):
         models = {"handed_over": to_mllib(tree, spark)}
         sql = to_sql(tree)
-        (folder / "research_model.sql").write_text(sql, encoding="utf-8")
+        (folder / "handed_over.sql").write_text(sql, encoding="utf-8")
     with step("train MLlib's tree"):
         train = model_input.where(F.col("split") == "train")
         models["mllib"] = train_mllib(train, list(tree.feature_names_in_), search[0])
@@ -602,15 +607,16 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         predictions = {"research": write(spark.createDataFrame(research), "research_predictions")}
         for name, model in models.items():
             scored = score_with(model, model_input).select(
-                "premises_id",
+                "id",
                 "split",
-                "is_active",
+                "group",
+                "label",
                 "probability",
                 (F.col("probability") > by_hand.THRESHOLD).alias("prediction"),
             )
             predictions[name] = write(scored, f"{name}_predictions")
     with step("metrics and parity"):
-        counts = count_predictions(predictions, features)
+        counts = count_predictions(predictions)
         metrics = {
             name: {split: measure(of_split, name) for split, of_split in counts.groupby("split")} for name in MODELS
         }
@@ -635,17 +641,17 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         else:
             scored = score_with(models["handed_over"], features)
         scored = scored.select(
-            "premises_id",
+            "id",
             F.col("district_id").cast("int").alias("district_id"),
             F.col("barri_id").cast("int").alias("barri_id"),
-            "is_active",
+            "label",
             "probability",
             (F.col("probability") > by_hand.THRESHOLD).alias("prediction"),
         )
         scored = write(scored, "predictions", "district_id")
     with step("summary"):
         of_premises = premises.select("premises_id", "district_id", "district", "barri_id", "barri")
-        of_scores = scored.select("premises_id", "is_active", "probability")
+        of_scores = scored.select("id", "label", "probability")
         write(summarise(of_scores, of_premises, row_counts), "predictions_summary")
     return parity["handed_over"]
 
@@ -670,7 +676,7 @@ def main():
 
     given.folder.mkdir(parents=True, exist_ok=True)
     compared = do_the_work(given.census, given.folder, step)
-    print(f"{compared['rows']:,} premises compared: AUC {compared['auc']:.4f}, {compared['n_diff']} differ.")
+    print(f"{compared['n_rows']:,} premises compared: AUC {compared['auc']:.4f}, {compared['n_diff']} differ.")
     if given.seconds:
         write_json(seconds, given.seconds)
 

@@ -75,9 +75,9 @@ def check_same_rows(storage, by_hand):
 def _check_table(name, folder, by_hand):
     """Compare two Parquet tables, in any order of rows; texts and integers may be of any of Arrow's widths."""
     tables = [pq.read_table(place / f"{name}.parquet") for place in (folder, by_hand)]
-    if "premises_id" in tables[0].column_names:  # the pipeline's is text, as later vintages have it
-        tables = [_with_numbers(table, "premises_id") for table in tables]
-    key = next(name for name in ("premises_id", "row_number", "barri_id") if name in tables[0].column_names)
+    key = next(name for name in ("id", "premises_id", "row_number", "barri_id") if name in tables[0].column_names)
+    if key in {"id", "premises_id"}:  # the pipeline's is text, as later vintages have it
+        tables = [_with_numbers(table, key) for table in tables]
     ours, theirs = (table.sort_by(key) for table in tables)
     _check(ours.column_names == theirs.column_names and len(ours) == len(theirs), f"{name}: columns or number of rows")
     for column in ours.column_names:

@@ -38,7 +38,7 @@ MEMORY_GIB = {50_000_000: 8}
 """What a run may take at that size: whether it goes beyond memory is asked there."""
 MEMORY_GIB_ELSE = 20
 STEPS_ROWS = 2_000_000
-SCORING_NODES = "score_premises_with_research_tree,count_scores"
+SCORING_NODES = "score_with_research,count_scores"
 TREE = ("06_models/research_model.skops", "06_models/research_model.skops.sha256")
 STEPS = Path(__file__).with_name("steps.py")
 OUTPUT = PROJECT / "docs" / "benchmarks" / "engines.json"

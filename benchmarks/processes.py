@@ -280,10 +280,10 @@ def _name_nodes(messages):
 def _pipeline_table(runs):
     medians = {part: median(run.get(part, 0.0) for run in runs) for part in runs[0]}
     nodes = list(dict.fromkeys(part[0] for part in medians if isinstance(part, tuple)))
-    pictures = [node for node in nodes if node.startswith("plot_")]
+    figures = [node for node in nodes if node.startswith("plot_")]
     rows = {node: [medians.get((node, part), 0.0) for part in ("load", "run", "save")] for node in nodes}
-    together = [sum(column) for column in zip(*(rows.pop(node) for node in pictures), strict=True)]
-    rows[f"the {len(pictures)} pictures"] = together
+    together = [sum(column) for column in zip(*(rows.pop(node) for node in figures), strict=True)]
+    rows[f"the {len(figures)} figures"] = together
     return [
         "| `kedro run`, seconds (medians) | load | run | save |",
         "| --- | ---: | ---: | ---: |",

@@ -23,7 +23,7 @@ from statistics import median
 import by_hand
 import pandas as pd
 from by_hand import KEYS, SEED
-from by_hand_spark import build_features, clean, read_census, score_with, split_and_balance, get_spark
+from by_hand_spark import build_features, clean, get_spark, read_census, score_with, split_and_balance
 from processes import CENSUS, KEDRO, PUBLISHED_ROWS, describe_machine, run_process
 from pyspark import StorageLevel
 from pyspark.ml.functions import vector_to_array
@@ -41,12 +41,12 @@ BY_SCIKIT_LEARN = "mapInPandas"
 
 def with_sql(tree):
     sql = to_sql(tree)
-    return lambda rows: rows.select("premises_id", F.expr(sql).alias("probability"))
+    return lambda rows: rows.select("id", F.expr(sql).alias("probability"))
 
 
 def with_mllib(tree):
     model = to_mllib(tree, get_spark())
-    return lambda rows: score_with(model, rows).select("premises_id", "probability")
+    return lambda rows: score_with(model, rows).select("id", "probability")
 
 
 def with_all_of_mllib(tree):
@@ -54,7 +54,7 @@ def with_all_of_mllib(tree):
 
     def score(rows):
         scored = model.transform(rows).withColumn("probability", vector_to_array("probability")[1])
-        return scored.select("premises_id", "probability", "rawPrediction", "prediction")
+        return scored.select("id", "probability", "rawPrediction", "prediction")
 
     return score
 
@@ -65,11 +65,9 @@ def with_scikit_learn(tree):
     def score_batches(batches):
         for batch in batches:
             probability = tree.predict_proba(batch[features])[:, 1]
-            yield pd.DataFrame({"premises_id": batch["premises_id"], "probability": probability})
+            yield pd.DataFrame({"id": batch["id"], "probability": probability})
 
-    return lambda rows: rows.select("premises_id", *features).mapInPandas(
-        score_batches, "premises_id long, probability double"
-    )
+    return lambda rows: rows.select("id", *features).mapInPandas(score_batches, "id long, probability double")
 
 
 FORMS = {
@@ -99,7 +97,7 @@ def grow_trees(rows, sizes):
     for nodes in sizes:
         # A tree of so many leaves has one inner node fewer.
         tree = DecisionTreeClassifier(max_leaf_nodes=nodes // 2, random_state=SEED)
-        yield tree.fit(train.drop(columns=KEYS), train["is_active"])
+        yield tree.fit(train.drop(columns=KEYS), train["label"])
 
 
 def repeat_rows(features, rows):
@@ -116,7 +114,7 @@ def repeat_rows(features, rows):
 def check_same_scores(forms, features):
     """Check that all forms give each premises the same probability, bit for bit."""
     scores = {
-        name: score(features).select("premises_id", "probability").toPandas().set_index("premises_id")["probability"]
+        name: score(features).select("id", "probability").toPandas().set_index("id")["probability"]
         for name, score in forms.items()
     }
     first = scores.pop(BY_SCIKIT_LEARN).sort_index()

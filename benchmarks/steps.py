@@ -43,8 +43,8 @@ def spark_steps(premises):
     from kedro.config import OmegaConfigLoader
     from pyspark.sql import functions as F  # noqa: N812
 
-    from premises.settings import CONFIG_LOADER_ARGS
     from kedro_handover.spark.session import configure_spark, get_spark
+    from premises.settings import CONFIG_LOADER_ARGS
 
     conf = Path(__file__).parent.parent / "conf"
     configure_spark(OmegaConfigLoader(str(conf), env="prod", **CONFIG_LOADER_ARGS)["spark"])
