@@ -13,6 +13,7 @@ from kedro_handover.errors import ParityError
 from kedro_handover.evaluation import drift
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.lazy_types import DecisionTreeClassifier, SparkDataFrame
+from kedro_handover.models.digest import digest_estimator
 from kedro_handover.models.registry import HANDED_OVER, PRODUCTION_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 
@@ -58,10 +59,8 @@ def record_provenance(all_parameters: dict[str, Any], research_model: DecisionTr
     Returns:
         `research_model` (its digest), `parameters`, `code` (git commit, versions of libraries), `released_at` (UTC).
     """
-    from kedro_handover.datasets.skops_dataset import digest_estimator
-
     return {
-        "research_model": {"sha256": digest_estimator(research_model)},
+        "research_model": {"digest": digest_estimator(research_model)},
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
         "code": {"git_commit": _git_commit(), "versions": _list_versions()},
         "released_at": datetime.now(UTC).isoformat(timespec="seconds"),
