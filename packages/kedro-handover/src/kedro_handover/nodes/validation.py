@@ -15,9 +15,10 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from kedro_handover.contract import RuleRecord, count_outcomes, is_rejected, name_errors
 from kedro_handover.errors import DataError
+from kedro_handover.formatting import describe_rows
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.text import trim_text
-from kedro_handover.text_tables.dataset import MALFORMED_LINE, ROW_NUMBER
+from kedro_handover.text_tables.batches import MALFORMED_LINE, ROW_NUMBER
 
 logger = logging.getLogger(__name__)
 
@@ -188,15 +189,6 @@ def select_valid(
     frame = nw.from_native(checked_rows)
     columns = [name for name in frame.collect_schema().names() if name not in {"row_number", "violations"}]
     return frame.filter(~is_rejected(rules)).select(*columns).to_native()
-
-
-def describe_rows(rejections: dict[str, Any]) -> str:
-    """Account for the rows of a file in one sentence.
-
-    Args:
-        rejections: `rows_in`, `valid` and `rejected`.
-    """
-    return "{rows_in:,} rows in = {valid:,} valid + {rejected:,} rejected.".format_map(rejections)
 
 
 def _count_rows(frame: IntoFrame) -> int:

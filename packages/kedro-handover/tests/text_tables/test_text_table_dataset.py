@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
-from kedro_handover.datasets import census_file_dataset
 from kedro_handover.datasets.atomic import prefetch
-from kedro_handover.text_tables.dataset import TextTableDataset
+from kedro_handover.text_tables import TextTableDataset, csv_reader, quotes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load(folder: Path, content: bytes) -> list[dict[str, object]]:
-    file = folder / "census.csv"
+    file = folder / "orders.csv"
     file.write_bytes(content)
     return TextTableDataset(filepath=str(file)).load().read_all().to_pylist()
 
@@ -70,7 +70,7 @@ def test_a_row_with_another_number_of_fields_comes_as_it_stands(tmp_path: Path) 
 
 @pytest.mark.parametrize("block", [40, 64, 1_000])
 def test_rows_are_numbered_alike_whatever_the_parts_that_are_read(tmp_path: Path, monkeypatch, block: int) -> None:
-    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", block)
     lines = [f"{row},x" if row % 3 else f"{row}" for row in range(2, 202)]
     rows = load(tmp_path, "\n".join(["a,b", *lines]).encode())
     assert sorted(row["row_number"] for row in rows) == list(range(2, 202))
@@ -80,10 +80,10 @@ def test_rows_are_numbered_alike_whatever_the_parts_that_are_read(tmp_path: Path
 
 
 def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 2_000)
     numbers = range(2, 20_002)
     lines = [f'"{row}","x"' if row % 3 else f'"{row}","x","y"' for row in numbers]
-    file = tmp_path / "census.csv"
+    file = tmp_path / "orders.csv"
     file.write_text("\n".join(["a,b", *lines]))
     for _ in range(5):
         rows = []
@@ -96,7 +96,7 @@ def test_rows_are_numbered_alike_however_far_the_reader_is_ahead(tmp_path: Path,
 
 @pytest.mark.parametrize("block", range(40, 60))
 def test_a_line_end_of_two_signs_stays_whole_where_a_part_ends_in_it(tmp_path: Path, monkeypatch, block: int) -> None:
-    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", block)
     text = "a,b\r\n" + "0,zero\r\n" * 4 + '1,"one\r\ntwo\r\nthree"\r\n2,"four\r\nfive"\r\n3,six\r\n'
     read = [row["b"] for row in load(tmp_path, text.encode())]
     assert read == [*["zero"] * 4, "one\r\ntwo\r\nthree", "four\r\nfive", "six"]
@@ -110,8 +110,8 @@ def test_prose_of_several_lines_is_read_where_there_are_few_columns_and_told_of(
 
 
 def test_the_file_is_read_part_by_part_and_closed_however_it_ends(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(census_file_dataset, "BLOCK_BYTES", 100)
-    file = tmp_path / "census.csv"
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 100)
+    file = tmp_path / "orders.csv"
     file.write_bytes(b"a,b\n" + b"1,2\n" * 1_000 + b"\xff,3\n")
     reader = TextTableDataset(filepath=str(file)).load()
     assert reader.read_next_batch().num_rows < 100
@@ -122,13 +122,13 @@ def test_the_file_is_read_part_by_part_and_closed_however_it_ends(tmp_path: Path
 def test_any_file_system_will_do() -> None:
     import fsspec
 
-    with fsspec.open("memory://census.csv", "wb") as file:
+    with fsspec.open("memory://orders.csv", "wb") as file:
         file.write(b"a,b\n1,2\n")
-    assert TextTableDataset(filepath="memory://census.csv").load().read_all().num_rows == 1
+    assert TextTableDataset(filepath="memory://orders.csv").load().read_all().num_rows == 1
 
 
 def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
-    folder = tmp_path / "census.parquet"
+    folder = tmp_path / "orders.parquet"
     folder.mkdir()
     for part in (0, 1):
         pa.parquet.write_table(pa.table({"a": [part, 7], "b": ["x", None]}), folder / f"part-{part}.parquet")
@@ -144,16 +144,16 @@ def test_a_folder_of_parquet_is_read_as_text(tmp_path: Path) -> None:
     "written", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str
 )
 def test_a_text_of_parquet_comes_as_a_dictionary_however_it_was_written(tmp_path: Path, written: pa.DataType) -> None:
-    file = tmp_path / "census.parquet"
+    file = tmp_path / "orders.parquet"
     pa.parquet.write_table(pa.table({"a": pa.array(["x", None, "", "x"], written), "b": [1, 2, 3, 4]}), file)
-    census = TextTableDataset(filepath=str(file)).load().read_all()
-    assert census.schema.field("a").type == pa.dictionary(pa.int32(), pa.string())
-    assert census.schema.field("b").type == pa.string()
-    assert census["a"].to_pylist() == ["x", None, "", "x"]
+    table = TextTableDataset(filepath=str(file)).load().read_all()
+    assert table.schema.field("a").type == pa.dictionary(pa.int32(), pa.string())
+    assert table.schema.field("b").type == pa.string()
+    assert table["a"].to_pylist() == ["x", None, "", "x"]
 
 
 def test_parts_of_other_types_are_refused_for_their_values_would_change(tmp_path: Path) -> None:
-    folder = tmp_path / "census.parquet"
+    folder = tmp_path / "orders.parquet"
     folder.mkdir()
     types = {"text": pa.string(), "integer": pa.int32(), "float": pa.float64()}
     for first, second, same in (
@@ -176,7 +176,7 @@ def test_parts_of_other_types_are_refused_for_their_values_would_change(tmp_path
 
 def test_parquet_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not there"):
-        TextTableDataset(filepath=str(tmp_path / "census.parquet")).load()
+        TextTableDataset(filepath=str(tmp_path / "orders.parquet")).load()
 
 
 QUOTES = {
@@ -201,16 +201,16 @@ def refuse(reason: str) -> NoReturn:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1_000])
 def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(size: int, monkeypatch) -> None:
-    monkeypatch.setattr(census_file_dataset, "FEW_COLUMNS", 1)
+    monkeypatch.setattr(quotes, "FEW_COLUMNS", 1)
     for row, message in QUOTES.items():
         text = b"a,b\n" + row
-        quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - parts of one byte can't be had otherwise
+        found = quotes.QuoteCheck(2, ",", 1, refuse)
         parts = [text[start : start + size] for start in range(0, len(text), size)]
         said = None
         try:
             for part in parts:
-                quotes.check(part, end=False)
-            quotes.check(b"", end=True)
+                found.check(part, end=False)
+            found.check(b"", end=True)
         except DatasetError as error:
             said = str(error)
         assert (said is None) == (message is None), (row, said)
@@ -222,19 +222,19 @@ def test_a_quote_that_takes_in_what_is_not_its_own_is_found_whatever_the_parts(s
 )
 def test_what_is_passed_at_a_look_is_passed_from_quote_to_quote_too(cells: list[bytes]) -> None:
     lines = b"".join([*cells, b"\n"])
-    quotes = census_file_dataset._Quotes(2, refuse)  # noqa: SLF001 - both ways can't be had otherwise
-    if census_file_dataset._are_cells_quoted_whole(lines):  # noqa: SLF001
-        quotes._follow(lines)  # noqa: SLF001
-        assert (quotes._opened, quotes.line) == (0, 1 + lines.count(b"\n"))  # noqa: SLF001
+    found = quotes.QuoteCheck(2, ",", 1, refuse)
+    if quotes.are_cells_quoted_whole(lines, b",\r\n"):
+        found._follow(lines)  # noqa: SLF001 - both ways can't be had otherwise
+        assert (found._opened, found.line) == (0, 1 + lines.count(b"\n"))  # noqa: SLF001
 
 
 def test_cells_that_are_quoted_whole_are_passed_at_a_look() -> None:
     passed = [b"a,b\n", b'"a","b"\n', b'"a, ""b""",""\r\n"",c\n', b'"a"', b""]
     others = [b'"a\n"\n', b'a"\n', b'"a"b\n', b'"a\n', b'a"b","c\n']
-    looked_at = [census_file_dataset._are_cells_quoted_whole(lines) for lines in (*passed, *others)]  # noqa: SLF001
+    looked_at = [quotes.are_cells_quoted_whole(lines, b",\r\n") for lines in (*passed, *others)]
     assert looked_at == [True] * len(passed) + [False] * len(others)
 
 
-def test_a_census_is_only_read(tmp_path: Path) -> None:
+def test_a_text_table_is_only_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is only read"):
-        TextTableDataset(filepath=str(tmp_path / "census.csv")).save("a census")
+        TextTableDataset(filepath=str(tmp_path / "orders.csv")).save("a table")
