@@ -1,4 +1,4 @@
-"""The hand-over: a fitted scikit-learn tree as a native MLlib model and as one SQL expression, with nothing lost.
+"""A fitted scikit-learn tree as a native MLlib model, as one SQL expression and as one of Narwhals, with nothing lost.
 
 scikit-learn compares float32 features with float64 thresholds. A Spark double of a float32 is the same number, so the
 same `<=` decides alike. The leaves' probabilities are carried over as they are.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
+
+import narwhals.stable.v2 as nw
 
 from kedro_handover._compat import get_gateway, get_jvm
 from kedro_handover.errors import HandOverError
@@ -39,8 +41,25 @@ RESERVED = frozenset(
 """Words that Spark or DuckDB reads as something other than a column."""
 
 
+def check_classes(tree: DecisionTreeClassifier) -> None:
+    """Refuse a tree that does not tell False from True by named features.
+
+    Args:
+        tree: The fitted tree.
+
+    Raises:
+        HandOverError: If it has other classes, or was fitted on columns without names.
+    """
+    if tree.n_outputs_ != 1 or list(tree.classes_) != [False, True]:
+        msg = f"The tree tells {list(tree.classes_)} apart. Only a label that is False or True can be handed over."
+        raise HandOverError(msg)
+    if not len(getattr(tree, "feature_names_in_", ())):
+        msg = "The tree knows no names of columns. Fit it on a DataFrame."
+        raise HandOverError(msg)
+
+
 def check_tree(tree: DecisionTreeClassifier) -> None:
-    """Refuse a tree that can't be carried over exactly.
+    """Refuse a tree that can't be carried over exactly to MLlib and SQL.
 
     Args:
         tree: The fitted tree.
@@ -49,13 +68,8 @@ def check_tree(tree: DecisionTreeClassifier) -> None:
         HandOverError: If it has other than the two classes False and True, or its columns have names that SQL would
             not read as the columns.
     """
-    if tree.n_outputs_ != 1 or list(tree.classes_) != [False, True]:
-        msg = f"The tree tells {list(tree.classes_)} apart. Only a label that is False or True can be handed over."
-        raise HandOverError(msg)
-    names = [str(name) for name in getattr(tree, "feature_names_in_", ())]
-    if not names:
-        msg = "The tree knows no names of columns. Fit it on a DataFrame."
-        raise HandOverError(msg)
+    check_classes(tree)
+    names = [str(name) for name in tree.feature_names_in_]
     known = Counter(name.lower() for name in names)  # Spark does not tell capitals apart
     if wrong := [n for n in names if not PLAIN_NAME.fullmatch(n) or n.lower() in RESERVED or known[n.lower()] > 1]:
         msg = (
@@ -142,6 +156,42 @@ def to_sql(tree: DecisionTreeClassifier) -> str:
     # NaN is no number to compare: engines differ in whether it is larger than all others.
     missing = " OR ".join(f"{names[feature]} IS NULL OR {names[feature]} = CAST('NaN' AS DOUBLE)" for feature in used)
     return f"CASE WHEN {missing} THEN NULL ELSE {texts[0]} END"
+
+
+def to_narwhals(tree: DecisionTreeClassifier) -> nw.Expr:
+    """Make the tree one Narwhals expression, for every engine that Narwhals knows.
+
+    Args:
+        tree: A fitted tree of two classes; its feature names are the columns, float32 or float64.
+
+    Returns:
+        An expression for the probability of True (Float64), bit for bit that of scikit-learn; null where a feature that
+        the tree uses is missing.
+
+    Raises:
+        HandOverError: If the tree has other classes than False and True, or knows no names of columns.
+    """
+    import numpy as np
+
+    check_classes(tree)
+    fitted = tree.tree_
+    names = [str(name) for name in tree.feature_names_in_]
+    expressions: list[nw.Expr] = [nw.lit(float(value)) for value in fitted.value[:, 0, 1]]
+    for node in reversed(range(fitted.node_count)):
+        left, right = int(fitted.children_left[node]), int(fitted.children_right[node])
+        if left == NO_CHILD:
+            continue
+        # The largest float32 that is not above the threshold decides alike in whichever type an engine compares.
+        threshold = np.float32(fitted.threshold[node])
+        if threshold > fitted.threshold[node]:
+            threshold = np.nextafter(threshold, np.float32(-np.inf))
+        is_left = nw.col(names[fitted.feature[node]]) <= float(threshold)
+        expressions[node] = nw.when(is_left).then(expressions[left]).otherwise(expressions[right])
+    probability = expressions[0]
+    if used := sorted({names[feature] for feature in fitted.feature if feature >= 0}):
+        missing = nw.any_horizontal(*(nw.col(name).is_null() for name in used), ignore_nulls=False)
+        probability = nw.when(~missing).then(probability)
+    return probability.cast(nw.Float64)
 
 
 def _literal(number: float) -> str:

@@ -16,6 +16,7 @@ from kedro_handover.contract import KEYS, TABLE_RULES, check_no_violations, coun
 from kedro_handover.errors import ModelInputError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
+from kedro_handover.handover.tree import to_narwhals
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, DecisionTreeClassifier
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
@@ -160,17 +161,9 @@ def score_with_research(
         positive, bit for bit what scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses
         is missing.
     """
-    tree = research_model.tree_
-    names = [str(name) for name in research_model.feature_names_in_]
-    used = {names[feature] for feature in tree.feature if feature >= 0}
-    probability = _follow_tree(tree, names)
-    if used:
-        probability = nw.when(~nw.any_horizontal(*(nw.col(name).is_null() for name in used), ignore_nulls=False)).then(
-            probability
-        )
     return (
         nw.from_native(features)
-        .with_columns(probability=probability.cast(nw.Float64))
+        .with_columns(probability=to_narwhals(research_model))
         .select(
             "id",
             *(nw.col(code).cast(nw.Int64) for code in project.codes),
@@ -206,21 +199,3 @@ def count_scores(research_scores: IntoFrame) -> dict[str, int]:
     counts = {name: int(count or 0) for name, count in row.items()}
     check_no_violations(counts, "predictions", TABLE_RULES["predictions"])
     return counts
-
-
-def _follow_tree(tree: Any, names: list[str], node: int = 0) -> nw.Expr:
-    """Give what a node of scikit-learn's `tree_` says: a probability, or the choice between its children.
-
-    scikit-learn compares a float32 with a float64. The largest float32 that is not above the threshold decides alike,
-    in whichever of the two types an engine compares.
-    """
-    import numpy as np
-
-    left, right = int(tree.children_left[node]), int(tree.children_right[node])
-    if left < 0:
-        return nw.lit(float(tree.value[node, 0, 1]))
-    threshold = np.float32(tree.threshold[node])
-    if threshold > tree.threshold[node]:
-        threshold = np.nextafter(threshold, np.float32(-np.inf))
-    below, above = (_follow_tree(tree, names, child) for child in (left, right))
-    return nw.when(nw.col(names[tree.feature[node]]) <= float(threshold)).then(below).otherwise(above)
