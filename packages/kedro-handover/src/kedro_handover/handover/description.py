@@ -63,6 +63,8 @@ class Step(IntEnum):
     """The number without its fraction."""
     IS_MISSING = 13
     """1 where the number is missing, else 0."""
+    SMALL_AS_ZERO = 14
+    """0 where the number is at most `argument` away from it."""
 
 
 class Then(IntFlag):

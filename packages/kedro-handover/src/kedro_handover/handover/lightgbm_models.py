@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from kedro_handover.handover.reference import Extracted, find_cut, make_scores, 
 from kedro_handover.handover.sklearn_models import find_bits
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2
+ZERO_THRESHOLD = float(np.float32(1e-35))
+"""LightGBM takes a number for 0 that is no further from it."""
+
 MISSING_IS_NONE, MISSING_IS_ZERO = 0, 1
 LINKS: dict[str, Link] = {
     "binary": "sigmoid",
@@ -74,14 +78,15 @@ def extract_lightgbm(estimator: Any, columns: Columns, rows: Any) -> Extracted:
     )
     if classes and n_outputs == 1:
         cut = find_cut(description, lambda second: second[:, 0] > 1 - second[:, 0])
-        description = Description(**{**vars(description), "cut": cut})
+        description = replace(description, cut=cut)
 
     def answer(table: Any) -> Scores:
         predicted = estimator.predict(table)
         probability = estimator.predict_proba(table) if classes else None
-        return make_scores(estimator.predict(table, raw_score=True), probability, predicted, classes)
+        raw = estimator.predict(table, raw_score=True) / description.divisor  # which LightGBM does after it
+        return make_scores(raw, probability, predicted, classes)
 
-    slots = _encode(booster, columns, rows)
+    slots = _encode(booster, columns, rows, _find_zero_features(blocks))
     return Extracted(columns.steps.write(description, slots), answer)
 
 
@@ -112,9 +117,6 @@ def _add_tree(trees: Trees, tree: dict[str, str], output: int) -> None:
         return
     decision, threshold = numbers("decision_type", np.int64), numbers("threshold", np.float64)
     missing_type, by_set = decision >> 2 & 3, decision & CATEGORICAL != 0
-    if (missing_type[~by_set] == MISSING_IS_ZERO).any():
-        msg = "The LightGBM model takes zeros as missing. Fit it with zero_as_missing=False, and missing values as NaN."
-        raise HandOverError(msg)
     # Where the model has met no missing value, LightGBM takes one as 0.
     zero_left = threshold >= 0
     missing_left = np.where(missing_type == MISSING_IS_NONE, zero_left, decision & DEFAULT_LEFT != 0) & ~by_set
@@ -139,7 +141,7 @@ def _add_tree(trees: Trees, tree: dict[str, str], output: int) -> None:
     )
 
 
-def _encode(booster: Any, columns: Columns, rows: Any) -> list[NumberSlot]:
+def _encode(booster: Any, columns: Columns, rows: Any, zero_is_missing: set[int]) -> list[NumberSlot]:
     """Give categories of pandas their codes, and cut fractions off codes that are numbers already."""
     kept = booster.pandas_categorical or []
     is_category = [
@@ -161,8 +163,29 @@ def _encode(booster: Any, columns: Columns, rows: Any) -> list[NumberSlot]:
             slots.append(columns.steps.look_up(slot, known, np.arange(len(known)), missing=np.nan, unknown=np.nan))
         else:
             found = columns.steps.also(slot, Then.NOTHING, name)
-            slots.append(columns.steps.add(Step.TRUNCATE, found.step) if number in by_code else found)
+            small_as_zero = columns.steps.add(Step.SMALL_AS_ZERO, found.step, ZERO_THRESHOLD)
+            if number in by_code:
+                slots.append(columns.steps.add(Step.TRUNCATE, small_as_zero.step))
+            elif number in zero_is_missing:
+                slots.append(columns.steps.add(Step.MISSING_VALUE, small_as_zero.step, 0.0))
+            else:
+                slots.append(small_as_zero)
     return slots
+
+
+def _find_zero_features(blocks: list[str]) -> set[int]:
+    """Find the features whose zeros are missing, by their splits: that is one for all splits of a feature."""
+    found: dict[int, set[bool]] = {}
+    for block in blocks:
+        tree = _read_fields(block.split("\n\n")[0])
+        decisions = map(int, tree.get("decision_type", "").split())
+        for number, decision in zip(map(int, tree.get("split_feature", "").split()), decisions, strict=True):
+            if not decision & CATEGORICAL:
+                found.setdefault(number, set()).add(decision >> 2 & 3 == MISSING_IS_ZERO)
+    if mixed := [str(number) for number, kinds in found.items() if len(kinds) > 1]:
+        msg = f"The LightGBM model takes zeros of feature {', '.join(mixed)} as missing in some splits only. Fit it again."
+        raise HandOverError(msg)
+    return {number for number, kinds in found.items() if True in kinds}
 
 
 def _find_coded_features(booster: Any) -> set[int]:

@@ -69,7 +69,7 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
     """
     if isinstance(table, np.ndarray):
         return [np.asarray(table[:, i], np.float64) for i in range(len(description.inputs))]
-    names = set(table.column_names if isinstance(table, pa.Table) else getattr(table, "columns", table.schema.names))
+    names = set(table.columns if isinstance(table, pd.DataFrame) else table.schema.names)
     if missing := [column.name for column in description.inputs if column.name not in names]:
         msg = (
             f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add the columns, or rename them."
@@ -81,7 +81,7 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
 def _read_column(column: Any, name: str, type_: str) -> NDArray[Any]:
     if isinstance(column, pd.Series):
         if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(column.dtype.categories.dtype if type_ != "text" else object)
+            column = column.astype(object if type_ == "text" else np.float64)
         if type_ == "text":
             return np.array([value if isinstance(value, str) else None for value in column], object)
         values = column.to_numpy()
@@ -181,6 +181,7 @@ _ELEMENTWISE: dict[Step, Callable[[Floats, float], Floats]] = {
     Step.EQUALS: lambda x, a: np.asarray(x == a, np.float64),
     Step.MISSING_VALUE: lambda x, a: np.where(x == a, np.nan, x),
     Step.TRUNCATE: lambda x, _: np.trunc(x),
+    Step.SMALL_AS_ZERO: lambda x, a: np.where(np.abs(x) <= a, 0.0, x),
     Step.IS_MISSING: lambda x, _: np.asarray(np.isnan(x), np.float64),
 }
 

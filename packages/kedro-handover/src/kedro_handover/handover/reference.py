@@ -28,6 +28,7 @@ class Extracted:
     description: Description
     answer: Callable[[Any], Scores]
     round_off: float = 0.0
+    columns: tuple[str, ...] = ()
 
 
 def make_scores(score: Any, probability: Any, predicted: Any, classes: Sequence[Label]) -> Scores:
@@ -74,7 +75,7 @@ def set_threshold(extracted: Extracted, threshold: float) -> Extracted:
         label = (np.asarray(scores.probability)[:, 1] > threshold).astype(np.int32)
         return replace(scores, label=label, prediction=np.array(description.classes, object)[label])
 
-    return Extracted(changed, answer, extracted.round_off)
+    return Extracted(changed, answer, extracted.round_off, extracted.columns)
 
 
 def find_cut(description: Description, is_second: Callable[[Floats], NDArray[np.bool_]]) -> float:

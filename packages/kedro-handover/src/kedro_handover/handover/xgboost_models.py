@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,14 +80,14 @@ def extract_xgboost(estimator: Any, columns: Columns, rows: Any) -> Extracted:
     )
     if classes and n_outputs == 1:
         cut = find_cut(description, lambda second: second[:, 0] > HALF)
-        description = Description(**{**vars(description), "cut": cut})
+        description = replace(description, cut=cut)
 
     def answer(table: Any) -> Scores:
         predicted = estimator.predict(table)
         probability = estimator.predict_proba(table) if classes else None
         return make_scores(estimator.predict(table, output_margin=True), probability, predicted, classes)
 
-    slots = _encode(estimator, columns, learner.get("feature_types") or [])
+    slots = _encode(estimator, columns)
     return Extracted(columns.steps.write(description, slots), answer)
 
 
@@ -128,7 +129,7 @@ def _margin(base_scores: float | list[float], link: Link, n_outputs: int) -> Any
     return np.broadcast_to(base.astype(np.float64), n_outputs).copy()
 
 
-def _encode(estimator: Any, columns: Columns, types: list[str]) -> list[NumberSlot]:
+def _encode(estimator: Any, columns: Columns) -> list[NumberSlot]:
     """Round numbers to float32, and give categories their codes."""
     container = estimator.get_booster().get_categories(export_to_arrow=True)
     stored = container.to_arrow() if container is not None and not container.empty() else []
@@ -145,9 +146,7 @@ def _encode(estimator: Any, columns: Columns, types: list[str]) -> list[NumberSl
                 refuses=Refuses.UNKNOWN,
             )
         else:
-            found = columns.steps.also(slot, Then.ROUND | Then.REFUSE_INFINITE, name)
-            if types and types[number] == "c" and isinstance(slot, NumberSlot):
-                found = columns.steps.also(slot, Then.ROUND, name)
+            found = columns.steps.also(slot, Then.ROUND, name)
         if not np.isnan(estimator.missing):
             found = columns.steps.add(Step.MISSING_VALUE, found.step, float(np.float32(estimator.missing)))
         slots.append(found)
