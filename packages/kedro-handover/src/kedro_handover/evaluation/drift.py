@@ -12,7 +12,7 @@ from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.contract import KEYS
 from kedro_handover.errors import DriftError
-from kedro_handover.evaluation.shares import format_share
+from kedro_handover.formatting import format_share
 
 BINS = 10
 CELLS = 1_000

@@ -1,14 +1,15 @@
-"""Metrics and curves from the histogram of predictions; exact, and held to scikit-learn's functions by the tests.
+"""Metrics and curves of one split, from the histogram of its predictions.
 
-"Positive" is positive. Every function takes the histogram of one split.
+They are scikit-learn's functions: each bin of the histogram is two rows with a `sample_weight`, its positive and its
+negative rows. What scikit-learn has no function for, or what has to be exact, is computed here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sklearn.metrics as sklearn_metrics
 
 if TYPE_CHECKING:
     from kedro_handover.evaluation.predictions import PredictionHistogram
@@ -17,19 +18,6 @@ CALIBRATION_BINS = 10
 
 LIFT_SHARE = 0.1
 """Lift is that of the tenth of the rows with the highest scores."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Rows at or above each distinct probability, from the highest down, after a first point with none.
-
-    Attributes:
-        true: Positive rows at or above it.
-        false: Rows that are negative at or above it.
-    """
-
-    true: np.ndarray
-    false: np.ndarray
 
 
 def compute_metrics(histogram: PredictionHistogram) -> dict[str, float | int]:
@@ -42,7 +30,7 @@ def compute_metrics(histogram: PredictionHistogram) -> dict[str, float | int]:
         `rows`, `positive` (rows), `auc`, `average_precision` (of positive), `average_precision_negative`, `log_loss`
         (nats), `brier`, `ks` (largest distance between the classes' distributions), `lift` (of positive in the tenth
         with the highest probability) and `lift_negative` (of negative in the tenth with the lowest), then at the
-        models' own labels: `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1` of positive, and the confusion
+        model's own labels: `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1` of positive, and the confusion
         matrix as `true_positive`, `false_positive`, `true_negative`, `false_negative`.
 
     Raises:
@@ -52,58 +40,52 @@ def compute_metrics(histogram: PredictionHistogram) -> dict[str, float | int]:
     if not (positive and negative):
         msg = f"metrics: {positive:,} positive and {negative:,} negative rows are to be told apart. Both must be there."
         raise ValueError(msg)
-    true_positive, false_positive = histogram.true_positive, histogram.false_positive
-    true_negative, false_negative = negative - false_positive, positive - true_positive
-    recall, specificity = true_positive / positive, true_negative / negative
-    predicted_positive = true_positive + false_positive
-    turned = reverse(histogram)
+    reversed_ = reverse(histogram)
+    label, bins, weight = _weigh(histogram)
+    probability = histogram.probability[bins]
     return {
         "rows": positive + negative,
         "positive": positive,
         "auc": area_under_roc(histogram),
         "average_precision": average_precision(histogram),
-        "average_precision_negative": average_precision(turned),
-        "log_loss": log_loss(histogram),
-        "brier": brier_score(histogram),
+        "average_precision_negative": average_precision(reversed_),
+        "log_loss": float(sklearn_metrics.log_loss(label, probability, sample_weight=weight)),
+        "brier": float(sklearn_metrics.brier_score_loss(label, probability, sample_weight=weight)),
         "ks": kolmogorov_smirnov(histogram),
         "lift": lift(histogram),
-        "lift_negative": lift(turned),
-        "accuracy": (true_positive + true_negative) / (positive + negative),
-        "balanced_accuracy": (recall + specificity) / 2,
-        "precision": true_positive / predicted_positive if predicted_positive else 0.0,
-        "recall": recall,
-        "f1": 2 * true_positive / (2 * true_positive + false_positive + false_negative),
-        "true_positive": true_positive,
-        "false_positive": false_positive,
-        "true_negative": true_negative,
-        "false_negative": false_negative,
+        "lift_negative": lift(reversed_),
+        **_measure_labels(histogram),
     }
 
 
 def reverse(histogram: PredictionHistogram) -> PredictionHistogram:
-    """Look at the same predictions from the other class: "negative" is the positive one."""
-    negative = int(histogram.negative.sum()) - histogram.false_positive
+    """Look at the same predictions from the other class, as if negative were positive.
+
+    Args:
+        histogram: The counted predictions.
+
+    Returns:
+        The same counts with the classes exchanged, by the probability of being negative.
+    """
+    true_negative = int(histogram.negative.sum()) - histogram.false_positive
     return type(histogram)(
         probability=1 - histogram.probability[::-1],
         positive=histogram.negative[::-1],
         negative=histogram.positive[::-1],
-        true_positive=negative,
+        true_positive=true_negative,
         false_positive=int(histogram.positive.sum()) - histogram.true_positive,
     )
 
 
-def thresholds(histogram: PredictionHistogram) -> Thresholds:
-    """Count the rows at or above each distinct probability: the points of the ROC and precision-recall curves."""
-    return Thresholds(
-        true=np.concatenate([[0], np.cumsum(histogram.positive[::-1])]),
-        false=np.concatenate([[0], np.cumsum(histogram.negative[::-1])]),
-    )
-
-
 def area_under_roc(histogram: PredictionHistogram) -> float:
-    """Give the chance that a positive row scores above one that is not, ties counted half; integers, divided once.
+    """Compute the chance that a positive row scores above a negative one, ties counted half.
 
-    Counts are Python integers: the product of two counts of a large table is beyond 64 bits.
+    `sklearn.metrics.roc_auc_score` adds areas up as float64, so that its last bit depends on the number of bins. Parity
+    subtracts the AUCs of models whose bins differ; so this function counts pairs of rows in integers, and divides once.
+    The integers are Python's: the product of two counts of a large table is beyond 64 bits.
+
+    Args:
+        histogram: The counted predictions.
     """
     wins_doubled = below = 0
     for positive, negative in zip(histogram.positive.tolist(), histogram.negative.tolist(), strict=True):
@@ -113,45 +95,75 @@ def area_under_roc(histogram: PredictionHistogram) -> float:
 
 
 def average_precision(histogram: PredictionHistogram) -> float:
-    """Give the precision at each threshold, weighted by the recall that it adds."""
-    points = thresholds(histogram)
-    precision = points.true[1:] / (points.true[1:] + points.false[1:])
-    return float(np.sum(np.diff(points.true) * precision) / points.true[-1])
+    """Compute the precision at each threshold, weighted by the recall that it adds.
 
-
-def log_loss(histogram: PredictionHistogram) -> float:
-    """Give the mean negative log likelihood, in nats; probabilities are kept off 0 and 1 by float64's epsilon."""
-    epsilon = np.finfo(np.float64).eps
-    probability = np.clip(histogram.probability, epsilon, 1 - epsilon)
-    loss = histogram.positive * -np.log(probability) + histogram.negative * -np.log(1 - probability)
-    return float(loss.sum() / (histogram.positive.sum() + histogram.negative.sum()))
-
-
-def brier_score(histogram: PredictionHistogram) -> float:
-    """Give the mean squared difference between probability and outcome."""
-    squared = histogram.positive * (1 - histogram.probability) ** 2 + histogram.negative * histogram.probability**2
-    return float(squared.sum() / (histogram.positive.sum() + histogram.negative.sum()))
+    Args:
+        histogram: The counted predictions.
+    """
+    label, bins, weight = _weigh(histogram)
+    return float(sklearn_metrics.average_precision_score(label, bins, sample_weight=weight))
 
 
 def kolmogorov_smirnov(histogram: PredictionHistogram) -> float:
-    """Give the largest difference between the two classes' cumulative shares."""
-    points = thresholds(histogram)
-    return float(np.max(np.abs(points.true / points.true[-1] - points.false / points.false[-1])))
+    """Compute the largest difference between the two classes' cumulative shares.
+
+    Args:
+        histogram: The counted predictions.
+    """
+    false_positive_rate, true_positive_rate = roc_curve(histogram)
+    return float(np.max(np.abs(true_positive_rate - false_positive_rate)))
 
 
 def lift(histogram: PredictionHistogram) -> float:
-    """Give the share of positives in the tenth with the highest scores, over their share in all.
+    """Compute the share of positives in the tenth with the highest scores, over their share in all.
 
     Rows that share a score are taken in part, in proportion, where the tenth ends among them.
+
+    Args:
+        histogram: The counted predictions.
     """
-    points = thresholds(histogram)
-    rows = points.true + points.false
-    captured = np.interp(LIFT_SHARE * rows[-1], rows, points.true)
-    return float(captured / points.true[-1] / LIFT_SHARE)
+    label, bins, weight = _weigh(histogram)
+    _, false, _, true, _ = sklearn_metrics.confusion_matrix_at_thresholds(label, bins, sample_weight=weight)
+    rows = np.concatenate([[0], true + false])
+    captured = np.interp(LIFT_SHARE * rows[-1], rows, np.concatenate([[0], true]))
+    return float(captured / true[-1] / LIFT_SHARE)
+
+
+def roc_curve(histogram: PredictionHistogram) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the points of the ROC curve: one for each distinct probability, from the highest down, after (0, 0).
+
+    Args:
+        histogram: The counted predictions.
+
+    Returns:
+        The false positive rate and the true positive rate of each point.
+    """
+    label, bins, weight = _weigh(histogram)
+    rates = sklearn_metrics.roc_curve(label, bins, sample_weight=weight, drop_intermediate=False)
+    return rates[0], rates[1]
+
+
+def precision_recall_curve(histogram: PredictionHistogram) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the points of the precision-recall curve: one for each distinct probability, from the highest down.
+
+    Args:
+        histogram: The counted predictions.
+
+    Returns:
+        The precision and the recall of each point.
+    """
+    label, bins, weight = _weigh(histogram)
+    precision, recall, _ = sklearn_metrics.precision_recall_curve(label, bins, sample_weight=weight)
+    return precision[-2::-1], recall[-2::-1]  # the last is a precision of 1 that no threshold has
 
 
 def calibration(histogram: PredictionHistogram) -> tuple[np.ndarray, np.ndarray]:
     """Compare predicted probabilities with outcomes, in `CALIBRATION_BINS` bins of about equal numbers of rows.
+
+    `sklearn.calibration.calibration_curve` takes no `sample_weight`.
+
+    Args:
+        histogram: The counted predictions.
 
     Returns:
         The mean predicted probability of each bin, and its share of positive rows; rows that share a probability
@@ -164,3 +176,37 @@ def calibration(histogram: PredictionHistogram) -> tuple[np.ndarray, np.ndarray]
     predicted = np.bincount(bins, weights=rows * histogram.probability)[used] / in_bin[used]
     outcome = np.bincount(bins, weights=histogram.positive)[used] / in_bin[used]
     return predicted, outcome
+
+
+def _measure_labels(histogram: PredictionHistogram) -> dict[str, float | int]:
+    """Compute the metrics of the labels that the model gives, from the four cells of the confusion matrix."""
+    true_positive, false_positive = histogram.true_positive, histogram.false_positive
+    false_negative = int(histogram.positive.sum()) - true_positive
+    true_negative = int(histogram.negative.sum()) - false_positive
+    label, predicted = [True, False, True, False], [True, True, False, False]
+    cells = [true_positive, false_positive, false_negative, true_negative]
+    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+        label, predicted, average="binary", sample_weight=cells, zero_division=0
+    )
+    return {
+        "accuracy": float(sklearn_metrics.accuracy_score(label, predicted, sample_weight=cells)),
+        "balanced_accuracy": float(sklearn_metrics.balanced_accuracy_score(label, predicted, sample_weight=cells)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "true_positive": true_positive,
+        "false_positive": false_positive,
+        "true_negative": true_negative,
+        "false_negative": false_negative,
+    }
+
+
+def _weigh(histogram: PredictionHistogram) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the label, the number of the bin and the `sample_weight` of each bin's positive, then negative rows.
+
+    The number of the bin does for a score where only the order counts. It keeps bins apart that 1 - probability would
+    make one, where two probabilities of the other class are next to 0.
+    """
+    bins = np.arange(len(histogram.probability))
+    label = np.repeat([True, False], len(bins))
+    return label, np.concatenate([bins, bins]), np.concatenate([histogram.positive, histogram.negative])

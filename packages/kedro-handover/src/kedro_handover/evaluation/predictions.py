@@ -23,15 +23,15 @@ RULES = TABLE_RULES["predictions"]
 class PredictionHistogram:
     """The rows of one split, counted by their predicted probability, prediction and label.
 
-    A tree gives few distinct probabilities, so this is small whatever the number of rows, and every metric and
-    curve that is computed from it is exact.
+    A tree gives few distinct probabilities, so this is small whatever the number of rows, and metrics and curves that
+    are computed from it are those of the single rows.
 
     Attributes:
         probability: The distinct probabilities of being positive, ascending.
         positive: Positive rows that were given each probability.
-        negative: Rows that are negative, likewise.
+        negative: Negative rows that were given each probability.
         true_positive: Positive rows predicted to be positive.
-        false_positive: Rows that are negative, predicted to be positive.
+        false_positive: Negative rows predicted to be positive.
     """
 
     probability: np.ndarray
@@ -51,7 +51,7 @@ def count_predictions(predictions: IntoFrame) -> dict[str, PredictionHistogram]:
         A histogram for each split that has labelled rows.
 
     Raises:
-        ContractError: If a probability is missing or is none, or a prediction is missing.
+        ContractError: If a probability is missing or is not from 0 to 1, or a prediction is missing.
     """
     import numpy as np
 
@@ -92,7 +92,8 @@ def evaluate_predictions(
         predictions: The predictions table of any model, on any engine.
 
     Returns:
-        The histogram and the metrics (see `kedro_handover.evaluation.metrics.compute_metrics`) of each split, by its name.
+        The histogram and the metrics of each split, by its name; for the metrics see
+        `kedro_handover.evaluation.metrics.compute_metrics`.
     """
     from kedro_handover.evaluation.metrics import compute_metrics
 

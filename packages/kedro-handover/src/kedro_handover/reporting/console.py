@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from kedro_handover.evaluation.predictions import TEST, TRAIN
-from kedro_handover.evaluation.shares import format_share
-from kedro_handover.nodes.validation import describe_rows
+from kedro_handover.formatting import describe_rows, format_share
 from kedro_handover.project import ProjectSpec
 
 SHOWN = {"auc": "AUC", "ks": "KS"}
 
 
-def print_results(
+def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
     metrics: dict[str, dict[str, Any]],
     row_counts: dict[str, int],
     reports: list[str],

@@ -6,7 +6,7 @@ from base64 import b64encode
 from io import BytesIO
 from typing import Any
 
-from kedro_handover.evaluation.shares import format_share
+from kedro_handover.formatting import format_share
 from kedro_handover.project import ProjectSpec
 from kedro_handover.reporting.pages import render_page
 

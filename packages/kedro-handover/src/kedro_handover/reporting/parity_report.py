@@ -6,12 +6,12 @@ from base64 import b64encode
 from io import BytesIO
 from typing import Any
 
-from kedro_handover.evaluation.shares import format_share
-from kedro_handover.models.registry import PRODUCTION_MODELS
+from kedro_handover.formatting import format_share
+from kedro_handover.models.registry import ALL_MODELS
 from kedro_handover.project import ProjectSpec
 from kedro_handover.reporting.pages import render_page
 
-TITLES = {name: model.title for name, model in PRODUCTION_MODELS.items()}
+TITLES = {name: model.title for name, model in ALL_MODELS.items()}
 
 
 def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:

@@ -1,11 +1,13 @@
-"""Pictures of a model's evaluation, for a report: each function draws one figure.
+"""Figures of a model's evaluation, for a report: each function makes one.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart. Figures are made without pyplot, so nothing is
-kept behind and no window system is asked for.
+kept behind and no window system is asked for. Names and words come from a project: long ones are shortened or wrapped,
+and none is typeset as mathematics.
 """
 
 from __future__ import annotations
 
+import textwrap
 from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -15,10 +17,11 @@ from kedro_handover.lazy_types import DecisionTreeClassifier, Figure
 from kedro_handover.project import ProjectSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.container import BarContainer
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
 SPLIT_LINES: dict[str, dict[str, Any]] = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
@@ -31,15 +34,33 @@ STYLE: dict[Any, Any] = {
     "font.size": 10,
     "grid.alpha": 0.3,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name with two dollar signs is a name
 }
 DARK_SHARE = 0.71
 """Above it, white is read better than black on the blue of the confusion matrix."""
 
 LEVELS_SHOWN = 3
+BARS_SHOWN = 30
+"""A figure with more bars than that shows the longest, and says so."""
+
+NAME_CHARACTERS = 36
+"""Longer names are shortened in their middle: those of columns often begin or end alike."""
+
+CLASS_CHARACTERS = 28
+"""The same for the word for a class, and for a feature in a box of the tree."""
+
+LEGEND_CHARACTERS = 14
+"""A legend has two columns where no class has a longer word."""
+
+TITLE_CHARACTERS, LABEL_CHARACTERS = 10, 13.5
+"""About so many characters of a title, and of an axis' label, go into an inch."""
+
+BESIDE_INCHES, BELOW_INCHES = 0.5, 0.35
+"""What ticks and their names take beside and below an axis, at least."""
 
 
 def plot_confusion_matrix(metrics: dict[str, dict[str, float]], project: ProjectSpec) -> Figure:
-    """Draw the confusion matrix of the test split: rows, and shares of each true class.
+    """Plot the confusion matrix of the test split: rows, and shares of each true class.
 
     Args:
         metrics: The metrics of each split.
@@ -48,6 +69,7 @@ def plot_confusion_matrix(metrics: dict[str, dict[str, float]], project: Project
     test, words = metrics[TEST], project.words
     counts = ((test["true_positive"], test["false_negative"]), (test["false_positive"], test["true_negative"]))
     shares = [[count / sum(row) for count in row] for row in counts]
+    classes = [textwrap.fill(shorten(word, CLASS_CHARACTERS), 15) for word in (words.positive, words.negative)]
     with new_figure(5.4, 4.4, grid=False) as (figure, axes):
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in product((0, 1), repeat=2):
@@ -57,30 +79,29 @@ def plot_confusion_matrix(metrics: dict[str, dict[str, float]], project: Project
         axes.set(
             title="Confusion matrix, test split",
             xticks=[0, 1],
-            xticklabels=[words.positive, words.negative],
+            xticklabels=classes,
             xlabel="predicted",
             yticks=[0, 1],
-            yticklabels=[words.positive, words.negative],
+            yticklabels=classes,
             ylabel=f"true ({test['rows']:,} {words.rows}; shares are of each true class)",
         )
     return figure
 
 
 def plot_roc_curve(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Draw the ROC curve of each split, with the area under it.
+    """Plot the ROC curve of each split, with the area under it.
 
     Args:
         histograms: The counted predictions of each split.
         project: Its words.
     """
-    from kedro_handover.evaluation.metrics import area_under_roc, thresholds
+    from kedro_handover.evaluation.metrics import area_under_roc, roc_curve
 
     words = project.words
     with new_figure(5.4, 5) as (figure, axes):
         for split, histogram in histograms.items():
-            points = thresholds(histogram)
             label = f"{split}: AUC {area_under_roc(histogram):.3f}"
-            axes.plot(points.false / points.false[-1], points.true / points.true[-1], label=label, **SPLIT_LINES[split])
+            axes.plot(*roc_curve(histogram), label=label, **SPLIT_LINES[split])
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="by chance: 0.500")
         axes.set(
             title="ROC curve",
@@ -94,28 +115,24 @@ def plot_roc_curve(histograms: dict[str, PredictionHistogram], project: ProjectS
 
 
 def plot_precision_recall(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Draw the precision-recall curves of the test split, for each of the two classes as the one to find.
+    """Plot the precision-recall curves of the test split, for each of the two classes as the one to find.
 
     Args:
         histograms: The counted predictions of each split.
         project: Its words.
     """
-    from kedro_handover.evaluation.metrics import average_precision, reverse, thresholds
+    from kedro_handover.evaluation.metrics import average_precision, precision_recall_curve, reverse
 
     test, words = histograms[TEST], project.words
     with new_figure(6.2, 5.2) as (figure, axes):
-        for name, histogram, colour in (
-            (words.positive, test, BLUE),
-            (words.negative, reverse(test), VERMILION),
-        ):
-            points = thresholds(histogram)
-            found = points.true[1:] + points.false[1:]
-            share = points.true[-1] / found[-1]
+        for word, histogram, colour in ((words.positive, test, BLUE), (words.negative, reverse(test), VERMILION)):
+            precision, recall = precision_recall_curve(histogram)
+            share, name = precision[-1], shorten(word, CLASS_CHARACTERS)
             axes.plot(
-                points.true[1:] / points.true[-1],
-                points.true[1:] / found,
+                recall,
+                precision,
                 color=colour,
-                marker="o" if len(found) == 1 else None,  # one point makes no line
+                marker="o" if len(recall) == 1 else None,  # one point makes no line
                 label=f"{name}: average precision {average_precision(histogram):.3f}",
             )
             axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
@@ -126,12 +143,14 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram], project: P
             ylim=(0, 1.02),
         )
         _as_shares(axes.xaxis, axes.yaxis)
-        figure.legend(loc="outside lower center", ncols=2)  # the curves leave no room of their own
+        longest = max(len(words.positive), len(words.negative))
+        # Below the axes: the curves leave no room of their own.
+        figure.legend(loc="outside lower center", ncols=2 if longest <= LEGEND_CHARACTERS else 1)
     return figure
 
 
 def plot_calibration(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Draw the share of positive rows against the predicted probability, in bins of about equal numbers.
+    """Plot the share of positive rows against the predicted probability, in bins of about equal numbers.
 
     Args:
         histograms: The counted predictions of each split.
@@ -159,27 +178,30 @@ def plot_calibration(histograms: dict[str, PredictionHistogram], project: Projec
 
 
 def plot_importances(tree: DecisionTreeClassifier) -> Figure:
-    """Draw how much of the tree's fall in impurity each feature brought.
+    """Plot how much of the tree's fall in impurity each feature brought, the most important first.
 
     Args:
         tree: The fitted tree.
     """
-    order = tree.feature_importances_.argsort(kind="stable")
-    names = [_words(tree.feature_names_in_[place]) for place in order]
-    with new_figure(6, 4.6) as (figure, axes):
-        bars = axes.barh(names, tree.feature_importances_[order], color=BLUE)
+    order = tree.feature_importances_.argsort(kind="stable")[::-1][:BARS_SHOWN]
+    importances = tree.feature_importances_[order]
+    all_features = len(tree.feature_importances_)
+    with new_figure(6, max(4.6, _bars_height(len(order)))) as (figure, axes):
+        bars = _plot_bars(axes, [name_feature(tree.feature_names_in_[place]) for place in order], importances)
         axes.bar_label(bars, fmt="{:.1%}", padding=3, size=9)
-        axes.set(title="Importance of the features", xlabel=f"share of the fall in impurity ({tree.criterion})")
+        axes.set(
+            title=f"Importance of the {_of_all(len(order), all_features, 'most important')}features",
+            xlabel=f"share of the fall in impurity ({tree.criterion})",
+        )
         _as_shares(axes.xaxis)
-        axes.grid(visible=False, axis="y")
         axes.margins(x=0.15)
-        if not tree.feature_importances_.any():  # a tree of one leaf
+        if not importances.any():  # a tree of one leaf
             axes.set_xlim(0, 1)
     return figure
 
 
 def plot_tree_top(tree: DecisionTreeClassifier, project: ProjectSpec) -> Figure:
-    """Draw the first levels of the tree.
+    """Plot the first levels of the tree.
 
     Args:
         tree: The fitted tree.
@@ -187,12 +209,14 @@ def plot_tree_top(tree: DecisionTreeClassifier, project: ProjectSpec) -> Figure:
     """
     from sklearn.tree import plot_tree
 
+    words = project.words
+    positive, negative = (shorten(word, CLASS_CHARACTERS) for word in (words.positive, words.negative))
     with new_figure(15, 6.4, grid=False) as (figure, axes):
         plot_tree(
             tree,
             max_depth=LEVELS_SHOWN - 1,
-            feature_names=[_words(name) for name in tree.feature_names_in_],
-            class_names=[project.words.negative, project.words.positive],
+            feature_names=[shorten(name_feature(name), CLASS_CHARACTERS) for name in tree.feature_names_in_],
+            class_names=[negative, positive],
             filled=True,
             impurity=False,
             proportion=True,
@@ -205,28 +229,29 @@ def plot_tree_top(tree: DecisionTreeClassifier, project: ProjectSpec) -> Figure:
         shown = "A whole tree" if depth < LEVELS_SHOWN else f"The first {LEVELS_SHOWN} levels of a tree"
         axes.set_title(
             f"{shown} of depth {depth} with {leaves} {'leaf' if leaves == 1 else 'leaves'}. "
-            f"value: shares of {project.words.negative} and {project.words.positive}; left is yes"
+            f"value: shares of {negative} and {positive}; left is yes"
         )
     return figure
 
 
 def plot_drift(drift: dict[str, Any]) -> Figure:
-    """Draw the population stability index of each feature, against the limit.
+    """Plot the population stability index of each feature against the limit, the one that has drifted most first.
 
     Args:
         drift: What `kedro_handover.evaluation.drift.measure_drift` gives.
     """
-    features = list(reversed(drift["features"]))
-    limit = drift["largest_psi"]
-    with new_figure(9, 1.2 + 0.24 * len(features)) as (figure, axes):
+    features, limit = drift["features"][:BARS_SHOWN], drift["largest_psi"]
+    with new_figure(9, _bars_height(len(features))) as (figure, axes):
         colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
-        names = [_words(one["feature"]) for one in features]
-        bars = axes.barh(names, [one["psi"] for one in features], color=colours)
+        names = [name_feature(one["feature"]) for one in features]
+        bars = _plot_bars(axes, names, [one["psi"] for one in features], colours)
         axes.axvline(limit, color=GREY, linestyle="--")
         axes.bar_label(bars, fmt="%.3f", padding=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
-        axes.grid(visible=False, axis="y")
+        which = "each feature"
+        if len(features) < len(drift["features"]):
+            which = f"the {_of_all(len(features), len(drift['features']), 'most drifted')}features"
         axes.set(
-            title="Drift of each feature since the release",
+            title=f"Drift of {which} since the release",
             xlabel=f"population stability index, no unit; limit {limit:g}",
             xlim=(0, 1.15 * max(limit, *(one["psi"] for one in features))),
         )
@@ -234,31 +259,43 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
 
 
 def plot_disagreement(by_group: list[dict[str, Any]], project: ProjectSpec) -> Figure:
-    """Draw how far a model's probabilities are from those of research in each group.
+    """Plot how far a model's probabilities are from those of research in each group.
 
     Args:
         by_group: Records with `group` and `mean_abs_diff`.
         project: Its words.
     """
-    with new_figure(5.4, 4) as (figure, axes):
-        names = [project.name_group(record["group"]) for record in by_group]
-        bars = axes.barh(names, [record["mean_abs_diff"] for record in by_group], color=BLUE)
+    word = project.words.group
+    largest = sorted(by_group, key=lambda record: -record["mean_abs_diff"])[:BARS_SHOWN]
+    groups = {record["group"] for record in largest}
+    shown = [record for record in by_group if record["group"] in groups]
+    which = f", the {_of_all(len(shown), len(by_group), 'largest')}values" if len(shown) < len(by_group) else ""
+    with new_figure(5.4, max(4, _bars_height(len(shown)))) as (figure, axes):
+        names = [project.name_group(record["group"]) for record in shown]
+        bars = _plot_bars(axes, names, [record["mean_abs_diff"] for record in shown])
         axes.bar_label(bars, fmt="{:.3g}", padding=3, size=9)
         axes.xaxis.set_major_formatter("{x:.2g}")  # else a factor such as 1e-8 stands over the axis' label
         axes.locator_params(axis="x", nbins=4)
         axes.set(
-            title=f"Mean |Δp| by {project.words.group}, test split",
+            title=f"Mean |Δp| by {word}, test split{which}",
             xlabel=f"mean difference in the probability of being {project.words.positive}, 0 to 1",
         )
-        axes.invert_yaxis()
-        axes.grid(visible=False, axis="y")
         axes.margins(x=0.15)
     return figure
 
 
 @contextmanager
 def new_figure(width_inches: float, height_inches: float, *, grid: bool = True) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure to draw on while the style holds."""
+    """Make a figure to plot on in the style of the reports; a project's own figures are made with it too.
+
+    Args:
+        width_inches: Its width.
+        height_inches: Its height.
+        grid: Whether there are lines at the ticks.
+
+    Yields:
+        The figure and its axes. When the block ends, titles and labels that are longer than the figure are wrapped.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -266,7 +303,59 @@ def new_figure(width_inches: float, height_inches: float, *, grid: bool = True) 
     with rc_context({**STYLE, "axes.grid": grid}):
         figure = MatplotlibFigure(figsize=(width_inches, height_inches), layout="constrained")
         FigureCanvasAgg(figure)
-        yield figure, figure.add_subplot()
+        axes = figure.add_subplot()
+        yield figure, axes
+        names = (len(label.get_text()) / LABEL_CHARACTERS for label in axes.get_yticklabels())
+        beside = max(BESIDE_INCHES, *names)
+        title = axes.get_title(loc="left")
+        if len(title) > (most := int((width_inches - beside) * TITLE_CHARACTERS)):
+            axes.set_title(textwrap.fill(title, most))
+        room = {axes.xaxis.label: width_inches - beside, axes.yaxis.label: height_inches - BELOW_INCHES}
+        for label, inches in room.items():
+            if len(label.get_text()) > (most := int(inches * LABEL_CHARACTERS)):
+                label.set_text(textwrap.fill(label.get_text(), most))
+
+
+def name_feature(name: str) -> str:
+    """Write a feature's name in words.
+
+    Args:
+        name: That of its column.
+    """
+    return name.replace("_", " ")
+
+
+def shorten(name: str, characters: int = NAME_CHARACTERS) -> str:
+    """Shorten a long name in its middle.
+
+    Args:
+        name: Any text.
+        characters: The most that may be left.
+    """
+    if len(name) <= characters:
+        return name
+    end = (characters - 1) // 2
+    return f"{name[: characters - 1 - end].rstrip()}…{name[-end:].lstrip()}"
+
+
+def _plot_bars(
+    axes: Axes, names: Sequence[str], lengths: Sequence[float], colours: str | list[str] = BLUE
+) -> BarContainer:
+    """Plot horizontal bars, the first on top; by number, since two names may be written alike."""
+    places = range(len(names))
+    bars = axes.barh(places, lengths, color=colours)
+    axes.set_yticks(places, [shorten(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    return bars
+
+
+def _bars_height(bars: int) -> float:
+    return 1.2 + 0.24 * bars
+
+
+def _of_all(shown: int, there_are: int, which: str) -> str:
+    return f"{shown} {which} of {there_are} " if shown < there_are else ""
 
 
 def _as_shares(*which: Axis) -> None:
@@ -274,7 +363,3 @@ def _as_shares(*which: Axis) -> None:
 
     for axis in which:
         axis.set_major_formatter(PercentFormatter(1))
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""Every metric is scikit-learn's own, from counts alone: on any engine, with ties, and beyond what 32 bits count."""
+"""Metrics from counts are those that scikit-learn gives for the single rows: on any engine, with ties, for any number."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from conftest import Engine
+from kedro_handover.testing import Engine
 from kedro_handover.evaluation.metrics import (
     CALIBRATION_BINS,
     area_under_roc,
@@ -20,8 +20,9 @@ from kedro_handover.evaluation.metrics import (
     calibration,
     compute_metrics,
     lift,
+    precision_recall_curve,
     reverse,
-    thresholds,
+    roc_curve,
 )
 from kedro_handover.evaluation.predictions import PredictionHistogram, count_predictions, evaluate_predictions
 
@@ -29,9 +30,9 @@ TOLERANCE = 1e-12
 """Relative and absolute: sums of up to some ten thousand float64 numbers, taken in another order."""
 
 SCHEMA = {
-    "premises_id": pa.int64(),
+    "id": pa.int64(),
     "split": pa.string(),
-    "is_active": pa.bool_(),
+    "label": pa.bool_(),
     "probability": pa.float64(),
     "prediction": pa.bool_(),
 }
@@ -49,7 +50,7 @@ probabilities = few | many
 
 @st.composite
 def predictions(draw):
-    """Probability, label and prediction of premises of both classes; one class may be very rare."""
+    """Probability, label and prediction of rows of both classes; one class may be very rare."""
     scores = draw(st.sampled_from([few, many, probabilities]))
     one = st.tuples(scores, st.booleans(), st.booleans())
     rows = draw(st.lists(one, max_size=40))
@@ -66,10 +67,10 @@ def histogram_of(rows):
     distinct = sorted({probability for probability, _, _ in rows})
     return PredictionHistogram(
         probability=np.array(distinct),
-        active=np.array([counts[probability, True] for probability in distinct]),
-        inactive=np.array([counts[probability, False] for probability in distinct]),
-        true_active=sum(label and predicted for _, label, predicted in rows),
-        false_active=sum(not label and predicted for _, label, predicted in rows),
+        positive=np.array([counts[probability, True] for probability in distinct]),
+        negative=np.array([counts[probability, False] for probability in distinct]),
+        true_positive=sum(label and predicted for _, label, predicted in rows),
+        false_positive=sum(not label and predicted for _, label, predicted in rows),
     )
 
 
@@ -89,28 +90,28 @@ def expected_metrics(rows):
     probability, label, predicted = columns_of(rows)
     with np.errstate(divide="ignore"):  # in the p-value, which no one asks for
         ks = ks_2samp(probability[label], probability[~label], method="asymp").statistic
-    true_inactive, false_active, false_inactive, true_active = reference.confusion_matrix(label, predicted).ravel()
+    true_negative, false_positive, false_negative, true_positive = reference.confusion_matrix(label, predicted).ravel()
     return {
         "rows": len(rows),
-        "active": label.sum(),
+        "positive": label.sum(),
         "auc": reference.roc_auc_score(label, probability),
         "average_precision": reference.average_precision_score(label, probability),
         # Minus keeps apart what 1 - probability would make one number.
-        "average_precision_inactive": reference.average_precision_score(~label, -probability),
+        "average_precision_negative": reference.average_precision_score(~label, -probability),
         "log_loss": reference.log_loss(label, probability),
         "brier": reference.brier_score_loss(label, probability),
         "ks": ks,
         "lift": lift_by_row(label, probability),
-        "lift_inactive": lift_by_row(~label, -probability),
+        "lift_negative": lift_by_row(~label, -probability),
         "accuracy": reference.accuracy_score(label, predicted),
         "balanced_accuracy": reference.balanced_accuracy_score(label, predicted),
         "precision": reference.precision_score(label, predicted, zero_division=0),
         "recall": reference.recall_score(label, predicted),
         "f1": reference.f1_score(label, predicted),
-        "true_active": true_active,
-        "false_active": false_active,
-        "true_inactive": true_inactive,
-        "false_inactive": false_inactive,
+        "true_positive": true_positive,
+        "false_positive": false_positive,
+        "true_negative": true_negative,
+        "false_negative": false_negative,
     }
 
 
@@ -124,10 +125,10 @@ def test_every_metric_is_that_of_the_reference(rows) -> None:
 
 
 @pytest.mark.parametrize("distinct", [2, 7, 20_000])
-@pytest.mark.parametrize("active", [1, 4_000, 19_999])
-def test_every_metric_is_that_of_the_reference_for_a_large_split(distinct: int, active: int) -> None:
-    random = np.random.default_rng(distinct + active)
-    label = random.permutation(np.arange(20_000) < active)
+@pytest.mark.parametrize("positive", [1, 4_000, 19_999])
+def test_every_metric_is_that_of_the_reference_for_a_large_split(distinct: int, positive: int) -> None:
+    random = np.random.default_rng(distinct + positive)
+    label = random.permutation(np.arange(20_000) < positive)
     score = np.clip(random.random(20_000) * 0.7 + label * 0.3, 0, 1)
     probability = np.floor(score * distinct) / distinct
     rows = list(zip(probability.tolist(), label.tolist(), (probability > 0.4).tolist(), strict=True))
@@ -139,14 +140,15 @@ def test_every_metric_is_that_of_the_reference_for_a_large_split(distinct: int, 
 def test_the_curves_have_the_points_of_the_reference(rows) -> None:
     probability, label, _ = columns_of(rows)
     histogram = histogram_of(rows)
-    points = thresholds(histogram)
     false_shares, true_shares, scores = reference.roc_curve(label, probability, drop_intermediate=False)
     np.testing.assert_array_equal(histogram.probability[::-1], scores[1:])
-    np.testing.assert_allclose(points.true / points.true[-1], true_shares, rtol=TOLERANCE)
-    np.testing.assert_allclose(points.false / points.false[-1], false_shares, rtol=TOLERANCE)
+    found_false, found_true = roc_curve(histogram)
+    np.testing.assert_allclose(found_true, true_shares, rtol=TOLERANCE)
+    np.testing.assert_allclose(found_false, false_shares, rtol=TOLERANCE)
     precision, recall, _ = reference.precision_recall_curve(label, probability)
-    np.testing.assert_allclose(points.true[1:] / points.true[-1], recall[-2::-1], rtol=TOLERANCE)
-    np.testing.assert_allclose(points.true[1:] / (points.true + points.false)[1:], precision[-2::-1], rtol=TOLERANCE)
+    found_precision, found_recall = precision_recall_curve(histogram)
+    np.testing.assert_allclose(found_recall, recall[-2::-1], rtol=TOLERANCE)
+    np.testing.assert_allclose(found_precision, precision[-2::-1], rtol=TOLERANCE)
 
 
 @settings(max_examples=100, deadline=None)
@@ -178,15 +180,15 @@ def test_the_other_class_is_what_it_is_with_labels_and_scores_turned(rows) -> No
         "brier": straight["brier"],
         "ks": straight["ks"],
         "accuracy": straight["accuracy"],
-        "active": straight["rows"] - straight["active"],
-        "true_active": straight["true_inactive"],
-        "false_active": straight["false_inactive"],
-        "true_inactive": straight["true_active"],
-        "false_inactive": straight["false_active"],
-        "average_precision": straight["average_precision_inactive"],
-        "average_precision_inactive": straight["average_precision"],
-        "lift": straight["lift_inactive"],
-        "lift_inactive": straight["lift"],
+        "positive": straight["rows"] - straight["positive"],
+        "true_positive": straight["true_negative"],
+        "false_positive": straight["false_negative"],
+        "true_negative": straight["true_positive"],
+        "false_negative": straight["false_positive"],
+        "average_precision": straight["average_precision_negative"],
+        "average_precision_negative": straight["average_precision"],
+        "lift": straight["lift_negative"],
+        "lift_negative": straight["lift"],
     }
     assert {name: turned[name] for name in swapped} == close(swapped)
 
@@ -201,22 +203,22 @@ COUNTS = st.lists(st.tuples(st.integers(0, 2**52), st.integers(0, 2**52)).filter
 @example(bins=[(2**33, 2**52), (2**52, 2**33), (2**52, 1)])
 def test_counts_beyond_32_bits_are_exact(bins) -> None:
     probability = [Fraction(place, 8) for place in range(len(bins))]
-    actives, inactives = map(sum, zip(*bins, strict=True))
-    rows = actives + inactives
+    positives, negatives = map(sum, zip(*bins, strict=True))
+    rows = positives + negatives
     histogram = PredictionHistogram(
         probability=np.array(probability, dtype=np.float64),
-        active=np.array([active for active, _ in bins], dtype=np.int64),
-        inactive=np.array([inactive for _, inactive in bins], dtype=np.int64),
-        true_active=bins[-1][0],
-        false_active=bins[-1][1],
+        positive=np.array([positive for positive, _ in bins], dtype=np.int64),
+        negative=np.array([negative for _, negative in bins], dtype=np.int64),
+        true_positive=bins[-1][0],
+        false_positive=bins[-1][1],
     )
     found = compute_metrics(histogram)
 
     wins = sum(
-        active * (sum(below for _, below in bins[:place]) + Fraction(inactive, 2))
-        for place, (active, inactive) in enumerate(bins)
+        positive * (sum(below for _, below in bins[:place]) + Fraction(negative, 2))
+        for place, (positive, negative) in enumerate(bins)
     )
-    assert found["auc"] == float(wins / (actives * inactives))
+    assert found["auc"] == float(wins / (positives * negatives))
 
     def precision_over_recall(pairs):
         from_top = [tuple(map(sum, zip(*pairs[place:], strict=True))) for place in range(len(pairs))]
@@ -225,42 +227,42 @@ def test_counts_beyond_32_bits_are_exact(bins) -> None:
             for (positive, _), (above, others) in zip(pairs, from_top, strict=True)
         ) / sum(positive for positive, _ in pairs)
 
-    turned = [(inactive, active) for active, inactive in reversed(bins)]
+    turned = [(negative, positive) for positive, negative in reversed(bins)]
     squares = sum(
-        active * (1 - score) ** 2 + inactive * score**2
-        for score, (active, inactive) in zip(probability, bins, strict=True)
+        positive * (1 - score) ** 2 + negative * score**2
+        for score, (positive, negative) in zip(probability, bins, strict=True)
     )
     shares = [
-        Fraction(sum(active for active, _ in bins[place:]), actives)
-        - Fraction(sum(inactive for _, inactive in bins[place:]), inactives)
+        Fraction(sum(positive for positive, _ in bins[place:]), positives)
+        - Fraction(sum(negative for _, negative in bins[place:]), negatives)
         for place in range(len(bins))
     ]
-    true_inactive = inactives - bins[-1][1]
+    true_negative = negatives - bins[-1][1]
     expected = {
         "rows": rows,
-        "active": actives,
+        "positive": positives,
         "average_precision": precision_over_recall(bins),
-        "average_precision_inactive": precision_over_recall(turned),
+        "average_precision_negative": precision_over_recall(turned),
         "brier": squares / rows,
         "ks": max(map(abs, shares)),
-        "accuracy": Fraction(bins[-1][0] + true_inactive, rows),
-        "recall": Fraction(bins[-1][0], actives),
-        "f1": Fraction(2 * bins[-1][0], actives + sum(bins[-1])),
-        "true_inactive": true_inactive,
+        "accuracy": Fraction(bins[-1][0] + true_negative, rows),
+        "recall": Fraction(bins[-1][0], positives),
+        "f1": Fraction(2 * bins[-1][0], positives + sum(bins[-1])),
+        "true_negative": true_negative,
     }
     assert {name: found[name] for name in expected} == close({name: float(value) for name, value in expected.items()})
     assert found["lift"] == close(float(exact_lift(bins)))
-    assert found["lift_inactive"] == close(float(exact_lift(turned)))
+    assert found["lift_negative"] == close(float(exact_lift(turned)))
 
 
 def exact_lift(bins) -> Fraction:
     wanted = Fraction(sum(map(sum, bins)), 10)
     captured = Fraction(0)
-    for active, inactive in reversed(bins):
-        taken = min(wanted, active + inactive)
-        captured += taken * Fraction(active, active + inactive)
+    for positive, negative in reversed(bins):
+        taken = min(wanted, positive + negative)
+        captured += taken * Fraction(positive, positive + negative)
         wanted -= taken
-    return captured / sum(active for active, _ in bins) * 10
+    return captured / sum(positive for positive, _ in bins) * 10
 
 
 @on_each_engine
@@ -271,18 +273,18 @@ def test_predictions_are_counted_alike_on_every_engine_in_any_order(engine: Engi
     expected = histogram_of(rows)
     assert (split, others) == ("test", [])
     np.testing.assert_array_equal(found.probability, expected.probability)
-    np.testing.assert_array_equal(found.active, expected.active)
-    np.testing.assert_array_equal(found.inactive, expected.inactive)
-    assert (found.true_active, found.false_active) == (expected.true_active, expected.false_active)
+    np.testing.assert_array_equal(found.positive, expected.positive)
+    np.testing.assert_array_equal(found.negative, expected.negative)
+    assert (found.true_positive, found.false_positive) == (expected.true_positive, expected.false_positive)
     assert compute_metrics(found) == compute_metrics(expected)
 
 
 def table(engine: Engine, rows, splits=None):
     probability, label, predicted = zip(*rows, strict=True)
     columns = {
-        "premises_id": list(range(len(rows))),
+        "id": list(range(len(rows))),
         "split": splits or ["test"] * len(rows),
-        "is_active": list(label),
+        "label": list(label),
         "probability": list(probability),
         "prediction": list(predicted),
     }
@@ -312,16 +314,16 @@ def test_metrics_are_plain_numbers_for_a_json_file(engine: Engine) -> None:
     assert list(metrics["test"]) == list(expected_metrics([(0.2, False, False), (0.7, True, True)]))
 
 
-@pytest.mark.parametrize(("label", "counts"), [(True, "3 active and 0 inactive"), (False, "0 active and 3 inactive")])
+@pytest.mark.parametrize(("label", "counts"), [(True, "3 positive and 0 negative"), (False, "0 positive and 3 negative")])
 def test_one_class_only_is_refused_with_the_counts(engine: Engine, label, counts) -> None:
     rows = [(0.2, label, False), (0.7, label, True), (0.7, label, True)]
-    with pytest.raises(ValueError, match=f"{counts} premises are to be told apart. Both must be there"):
+    with pytest.raises(ValueError, match=f"{counts} rows are to be told apart. Both must be there"):
         evaluate_predictions(table(engine, rows))
 
 
 def test_a_model_without_a_clue_has_the_metrics_of_chance() -> None:
     metrics = compute_metrics(histogram_of([(0.25, number % 4 == 0, False) for number in range(100)]))
-    chance = {"auc": 0.5, "average_precision": 0.25, "ks": 0, "lift": 1, "lift_inactive": 1, "brier": 0.1875}
+    chance = {"auc": 0.5, "average_precision": 0.25, "ks": 0, "lift": 1, "lift_negative": 1, "brier": 0.1875}
     assert {name: metrics[name] for name in chance} == close(chance)
     assert metrics["precision"] == metrics["f1"] == 0
 
@@ -329,7 +331,7 @@ def test_a_model_without_a_clue_has_the_metrics_of_chance() -> None:
 def test_a_model_that_knows_has_the_best_metrics() -> None:
     rows = [(float(label), label, label) for label in (number % 5 == 0 for number in range(100))]
     metrics = compute_metrics(histogram_of(rows))
-    best = {"auc": 1, "average_precision": 1, "average_precision_inactive": 1, "log_loss": 0, "brier": 0, "ks": 1}
+    best = {"auc": 1, "average_precision": 1, "average_precision_negative": 1, "log_loss": 0, "brier": 0, "ks": 1}
     assert {name: metrics[name] for name in best} == close(best)
     assert metrics["lift"] == close(5)
     assert area_under_roc(reverse(histogram_of(rows))) == average_precision(histogram_of(rows)) == 1
