@@ -9,11 +9,11 @@
 # %% [markdown]
 # # 1. The census
 #
-# Barcelona has counted its ground-floor business premises: what each is used for, and where it stands. These five
-# notebooks ask whether a premises is active, told from the place alone. This one looks at the data: what a row is, how
-# uneven the classes are, which columns give the label away, and where in the city the premises are.
+# Barcelona has surveyed its ground-floor business premises: what each one is used for, and where it is. These five
+# notebooks ask whether a premises is active, judging by its location alone. This one looks at the data: what a row is,
+# how unbalanced the classes are, which columns give the label away, and where in the city the premises are.
 #
-# The notebooks use what `make run` has left in `data/`, by the names in the project's catalog. They write nothing
+# The notebooks load what `make run` has written to `data/`, by the names in the project's catalog. They write nothing
 # there.
 
 # %%
@@ -27,20 +27,20 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kedro_handover.contract import FEATURES
 from kedro_handover.evaluation.leaks import LEAK_AUC, single_column_aucs
+from kedro_handover.formatting import describe_rows
 from kedro_handover.reporting.notebook import show
 from kedro_handover.reporting.plots import BLUE, GREY, STYLE, VERMILION
-from kedro_handover.reporting.words import describe_origin, describe_rows
+from premises.census.contract import FEATURES
 
 mpl.rcParams.update(STYLE)
-row_counts = catalog.load("row_counts")
-Markdown(f"**{describe_rows(row_counts)} {describe_origin(row_counts)}**")
+project, row_counts = catalog.load("params:project"), catalog.load("row_counts")
+Markdown(f"**{describe_rows(row_counts)} {project.describe_origin(row_counts)}**")
 
 # %% [markdown]
-# Where that says *a sample*, the rows were drawn so that their counts are those which the Council has published. All
-# that comes below is then about the sample, and none of it is a finding about Barcelona. `make census` downloads the
-# census itself; after `make run` and `make notebooks` these pages show that.
+# Where it says *synthetic*, the rows were generated so that their counts are those that the Council has published.
+# Everything below is then about synthetic rows, and none of it is a finding about Barcelona. `make census` downloads
+# the census itself; after `make run` and `make notebooks` these pages show that.
 #
 # ## What a row is
 
@@ -51,7 +51,7 @@ premises.head(3).set_index("premises_id").T
 # %% [markdown]
 # ## Nearly all are active
 #
-# Of some premises it is not known whether they are active. Nothing can be learnt from those; production scores them.
+# The status of some premises is unknown. Nothing can be learnt from those; production scores them.
 
 # %%
 statuses = premises["is_active"].map({True: "active", False: "not active"}).fillna("unknown")
@@ -71,19 +71,19 @@ show(figure, "Bar chart: premises that are active, that are not active, and of u
 ratio = counts["active"] / counts["not active"]
 always_right = counts["active"] / (counts["active"] + counts["not active"])
 Markdown(
-    f"**{ratio:.1f} premises are active for each one that is not.** Who always says *active* is right in "
-    f"{always_right:.1%} of cases and has found nothing, so accuracy says little here. The pages that follow look at "
-    "the ROC curve, and at how many of the premises that are not active are found."
+    f"**{ratio:.1f} premises are active for each one that is not.** A model that always says *active* is "
+    f"right in {always_right:.1%} of cases and has found nothing, so accuracy says little here. The next notebooks "
+    "look at the ROC curve, and at how many of the premises that are not active are found."
 )
 
 # %% [markdown]
-# A tree that learns from all rows would hardly look at the smaller class. The training split is therefore thinned to
-# `data_engineering.majority_per_minority`; the test split stays as uneven as the city is. Which premises are in which
-# split comes from their ids by arithmetic, so it is the same on every engine and in every run.
+# A tree that learns from all rows would hardly look at the smaller class. The larger class of the training split is
+# therefore thinned to `split.majority_per_minority`; the test split stays as unbalanced as the city is. A deterministic
+# hash of its id puts a premises into a split, so the split is the same on every engine and in every run.
 
 # %%
 splits = {
-    split: {label: row_counts[f"{split}_{label.replace('not ', 'in')}"] for label in ("active", "not active")}
+    split: {"active": row_counts[f"{split}_positive"], "not active": row_counts[f"{split}_negative"]}
     for split in ("train", "test")
 }
 pd.DataFrame(splits).T.assign(ratio=lambda split: (split["active"] / split["not active"]).round(1))
@@ -98,17 +98,17 @@ known = premises[premises["is_active"].notna()].astype({"is_active": bool})
 pd.crosstab(known["sector"], known["is_active"].map({True: "active", False: "not active"}))
 
 # %% [markdown]
-# The sector is the label in other words. A model that sees it learns nothing about places, and scores nearly everything
-# right until it meets a premises whose use nobody has written down, which is the very one that it is asked about.
+# The sector is the label in other words. A model that sees it learns nothing about places. It is nearly always right,
+# until it meets a premises whose use nobody has recorded: the very one that it is asked about.
 #
 # To find such columns, a small tree is trained on each column alone, and tested on rows that it has not seen. The
-# columns of the census that tell of the use stand at the top; below them come the features that the models are given.
+# columns that describe the use are at the top; below them are the features that the models are given.
 
 # %%
 features = catalog.load("features")
-features = features[features["is_active"].notna()]
+features = features[features["label"].notna()]
 told = single_column_aucs(known[["sector", "activity_group", "activity_id", "activity", "name"]], known["is_active"])
-placed = single_column_aucs(features[list(FEATURES)], features["is_active"])
+placed = single_column_aucs(features[list(FEATURES)], features["label"])
 aucs = pd.Series(told | placed).sort_values()
 
 figure = Figure(figsize=(7, 5.6), layout="constrained")
@@ -133,7 +133,7 @@ show(
 )
 
 # %% [markdown]
-# Vermilion columns are never features. The blue ones are about the place, and each knows a little.
+# The vermilion columns are never features. The blue ones describe the place, and each tells a little.
 #
 # ## Where the premises are
 
@@ -172,9 +172,9 @@ show(
 # %%
 cell = features["premises_in_cell"].astype(float)
 tenths = pd.qcut(cell, 10, duplicates="drop")
-inactive = ~features["is_active"].astype(bool)
-by_cell = inactive.groupby(tenths, observed=True).mean()
-by_group = 1 - known.groupby("district")["is_active"].mean().sort_values()
+not_active = ~features["label"].astype(bool)
+by_cell = not_active.groupby(tenths, observed=True).mean()
+by_district = 1 - known.groupby("district")["is_active"].mean().sort_values()
 
 figure = Figure(figsize=(11, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
@@ -183,7 +183,7 @@ left.set(title="By neighbours, in tenths", xlabel="premises in the cell of the g
 left.tick_params(axis="x", rotation=45)
 left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 left.grid(visible=False, axis="x")
-right.barh(by_group.index[::-1], by_group[::-1], color=BLUE)
+right.barh(by_district.index[::-1], by_district[::-1], color=BLUE)
 right.set(title="By district", xlabel="share that is not active")
 right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 right.grid(visible=False, axis="y")
@@ -194,7 +194,7 @@ show(
 )
 
 # %% [markdown]
-# So the place says something, and not much: no column alone is a model. The [next notebook](2_scikit_learn.ipynb) lets
-# a tree put them together.
+# So the place says something, but not much: no column alone is a model. In the [next notebook](2_scikit_learn.ipynb) a
+# tree combines them.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*

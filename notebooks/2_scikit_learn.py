@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 2. The tree in scikit-learn
 #
-# Research: pandas, scikit-learn, one laptop. A decision tree is searched, looked at and measured, step by step, by the
-# same functions that `kedro run` calls, with the same parameters. At the end the two are held against each other.
+# Research: pandas, scikit-learn, one laptop. A decision tree is searched, inspected and measured, step by step, by the
+# same functions that `kedro run` calls, with the same parameters. At the end the two are compared.
 
 # %%
 # %load_ext kedro.ipython
@@ -22,32 +22,33 @@ import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from kedro_handover.evaluation import plots
-from kedro_handover.reporting.notebook import show
 from kedro_handover.evaluation.predictions import evaluate_predictions
-from kedro_handover.reporting.pages import METRICS_SHOWN
-from kedro_handover.reporting.words import describe_origin
 from kedro_handover.nodes.research import collect_research_rows, predict, search_tree
+from kedro_handover.reporting import plots
+from kedro_handover.reporting.notebook import show
+from kedro_handover.reporting.pages import METRICS_SHOWN
+from premises.pipelines.sklearn_research.score_map import plot_score_map
 
 mpl.rcParams.update(plots.STYLE)
-Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
+project = catalog.load("params:project")
+Markdown(f"**{project.describe_origin(catalog.load('row_counts'))}**")
 
 # %% [markdown]
 # ## The rows
 #
-# `model_input` has the features as float32, the split, and a fold for each row of the training split. In the test split
-# premises are as unevenly active as in the city; the training split is balanced.
+# `model_input` has the features as float32, the split, and a fold for each row of the training split. The test split is
+# as unbalanced as the city; the training split is balanced.
 
 # %%
 parameters = catalog.load("params:sklearn_research")
 rows = collect_research_rows(catalog.load("model_input"), parameters)
-rows.head(3).set_index("premises_id").T
+rows.head(3).set_index("id").T
 
 # %% [markdown]
 # ## The search
 #
 # Every combination of the grid in `parameters_sklearn_research.yml` is tried on the folds of the training split. The
-# test split has no say in it.
+# test split plays no part in it.
 
 # %%
 tree, search = search_tree(rows, parameters)
@@ -75,7 +76,7 @@ show(
 
 # %%
 show(
-    plots.plot_tree_top(tree),
+    plots.plot_tree_top(tree, project),
     "The first three levels of the decision tree, with the share of active premises in each node.",
 )
 
@@ -91,59 +92,60 @@ show(
 # %%
 predictions = predict(tree, rows, parameters)
 histograms, metrics = evaluate_predictions(predictions)
-pd.DataFrame(metrics)[["train", "test"]].loc[list(METRICS_SHOWN)].rename(METRICS_SHOWN).round(4)
+titles = {key: title.format_map(dict(project.words)) for key, title in METRICS_SHOWN.items()}
+pd.DataFrame(metrics)[["train", "test"]].loc[list(titles)].rename(titles).round(4)
 
 # %%
 show(
-    plots.plot_roc_curve(histograms),
+    plots.plot_roc_curve(histograms, project),
     "ROC curves of the training and the test split, above the diagonal of chance.",
 )
 
 # %%
 show(
-    plots.plot_precision_recall(histograms),
+    plots.plot_precision_recall(histograms, project),
     "Precision against recall in the test split, for active premises and for those that are not active.",
 )
 
 # %%
 show(
-    plots.plot_confusion_matrix(metrics),
+    plots.plot_confusion_matrix(metrics, project),
     "Confusion matrix of the test split: counts, and shares of each true class.",
 )
 
 # %%
 test = metrics["test"]
-found, alarms = test["true_inactive"], test["true_inactive"] + test["false_inactive"]
+found, alarms = test["true_negative"], test["true_negative"] + test["false_negative"]
 Markdown(
-    f"**{found / (test['rows'] - test['active']):.0%} of the premises that are not active are found, and "
-    f"{found / alarms:.0%} of the alarms are right.** Where nearly all are active, even a good ranking gives more "
-    "false alarms than right ones. The tree ranks; it does not decide."
+    f"**{found / (test['rows'] - test['positive']):.0%} of the premises that are not active are found, and "
+    f"{found / alarms:.0%} of the alarms are true.** Where nearly all are active, even a good ranking gives more "
+    "false alarms than true ones. The tree ranks; it does not decide."
 )
 
 # %%
 show(
-    plots.plot_calibration(histograms),
+    plots.plot_calibration(histograms, project),
     "Calibration: share of active premises against the predicted probability. The test split lies above the diagonal.",
 )
 
 # %% [markdown]
 # The tree has learnt from a balanced split, so in the test split its probabilities are too low. They rank premises, and
-# are no shares of the city; what production adds up for a barri is put right by the odds first.
+# are not shares of the city. Before production adds them up for a barri, it corrects the odds.
 
 # %%
 show(
-    plots.plot_score_map(rows, predictions),
+    plot_score_map(rows, predictions),
     "Map of Barcelona in hexagons: mean predicted probability of being active in the test split.",
 )
 
 # %% [markdown]
-# ## The same as the run's
+# ## The same as the run
 #
-# `kedro run` has saved its own tree and its own predictions. These are from other objects, in another process:
+# `kedro run` has saved its own tree and its own predictions. Those come from another process:
 
 # %%
 saved_tree, saved = catalog.load("research_model"), catalog.load("research_predictions")
-both = predictions.merge(saved[["premises_id", "probability"]], on="premises_id", suffixes=("_here", "_run"))
+both = predictions.merge(saved[["id", "probability"]], on="id", suffixes=("_here", "_run"))
 pd.Series(
     {
         "nodes here": tree.tree_.node_count,
@@ -156,7 +158,7 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# Research ends here, in most projects, and somebody writes the model anew for the cluster. The [next
+# In most projects research ends here, and somebody rewrites the model for the cluster. The [next
 # notebook](3_spark_mllib.ipynb) does that, with MLlib.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*

@@ -9,12 +9,11 @@
 # %% [markdown]
 # # 3. The same on Spark: MLlib
 #
-# Production, first time. The same nodes have made the same tables on Spark (`kedro run --env=prod`); here they are
-# asked in SQL, and MLlib trains its own tree on them. Then the research tree itself is run on Spark, where it needs no
-# training.
+# Production, first attempt. The same nodes have made the same tables on Spark (`kedro run --env=prod`). Here they are
+# queried in SQL, and MLlib trains its own tree on them. Then the research tree itself runs on Spark, without training.
 #
-# `--env=prod` gives the catalog another engine and another storage, by `conf/prod`. Spark starts at the first table
-# that is loaded, as `conf/prod/spark.yml` says; its Java comes with the project.
+# `--env=prod` gives the catalog another engine and another storage, as `conf/prod` configures them. Spark starts when
+# the first table is loaded, with the settings of `conf/prod/spark.yml`; its Java comes with the project.
 
 # %%
 # %load_ext kedro.ipython
@@ -27,36 +26,32 @@ from IPython.display import Markdown, Pretty
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kedro_handover.evaluation import plots
-from kedro_handover.reporting.notebook import show
 from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.nodes.parity import measure_parity
+from kedro_handover.nodes.training import choose_verification_rows, predict_on_spark, train_mllib
+from kedro_handover.reporting import plots
+from kedro_handover.reporting.notebook import show
 from kedro_handover.reporting.pages import METRICS_SHOWN
-from kedro_handover.reporting.words import describe_origin
-from kedro_handover.nodes.production import (
-    choose_verification_rows,
-    measure_parity,
-    predict_on_spark,
-    train_mllib,
-)
 from kedro_handover.spark.session import get_spark
 
 mpl.rcParams.update(plots.STYLE)
-Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
+project = catalog.load("params:project")
+Markdown(f"**{project.describe_origin(catalog.load('row_counts'))}**")
 
 # %% [markdown]
 # ## Tables in SQL
 #
-# A temporary view gives a table a name for the time of the session; it copies nothing.
+# A temporary view gives a table a name for the rest of the session; it copies nothing.
 
 # %%
 for table in ("premises", "features", "model_input", "research_predictions"):
     catalog.load(table).createOrReplaceTempView(table)
 
 spark = get_spark()
-spark.table("features").limit(3).toPandas().set_index("premises_id").T
+spark.table("features").limit(3).toPandas().set_index("id").T
 
 # %% [markdown]
-# How uneven the classes are:
+# How unbalanced the classes are:
 
 # %%
 spark.sql("""
@@ -81,15 +76,15 @@ spark.sql("""
         ROUND(AVG(premises_in_cell), 1) AS mean_premises_in_cell,
         ROUND(AVG(axis_share_in_section), 3) AS mean_axis_share
     FROM premises
-    JOIN features USING (premises_id)
+    JOIN features ON features.id = premises.premises_id
     WHERE premises.is_active IS NOT NULL
     GROUP BY district
     ORDER BY share_not_active DESC
 """).toPandas()
 
 # %% [markdown]
-# And a feature made once more, to see what it is: the premises of a census section, which the nodes count on any
-# engine.
+# And one feature made again, to see what it is: the number of premises in a census section, which the nodes count on
+# any engine.
 
 # %%
 spark.sql("""
@@ -98,14 +93,14 @@ spark.sql("""
     )
     SELECT COUNT(*) AS premises, COUNT_IF(in_section <> premises_in_section) AS differing
     FROM counted
-    JOIN features USING (premises_id)
+    JOIN features ON features.id = counted.premises_id
 """).toPandas()
 
 # %% [markdown]
 # ## MLlib's tree
 #
-# `train_mllib` is the node of the pipeline. It trains on the rows of research, with the hyperparameters that research
-# has found. The model comes with a few rows of known predictions, which it is held to whenever it is loaded.
+# `train_mllib` is the node of the pipeline. It trains on the same rows as research, with the hyperparameters that it
+# has found. The model carries a few rows of known predictions, and is checked against them whenever it is loaded.
 
 # %%
 parameters = catalog.load("params:spark_production")
@@ -122,8 +117,8 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# MLlib has fewer leaves: it cuts off sibling leaves that predict the same class, and with them the differences between
-# their probabilities. Its first splits:
+# MLlib has fewer leaves: it merges sibling leaves that predict the same class, and loses the differences between their
+# probabilities. Its first splits:
 
 # %%
 text = tree.toDebugString
@@ -150,44 +145,43 @@ show(figure, "Bar chart: the importance of each feature in scikit-learn's tree a
 # %% [markdown]
 # ## How good it is
 #
-# The predictions stay on Spark. Only their histogram comes to this notebook: a tree gives few distinct probabilities,
-# so that is small whatever the number of rows, and every metric from it is exact.
+# The predictions stay on Spark. Only their histogram comes to this notebook. A tree gives few distinct probabilities,
+# so the histogram is small whatever the number of rows, and every metric computed from it is exact.
 
 # %%
 predictions = predict_on_spark(model, model_input, parameters)
 histograms, metrics = evaluate_predictions(predictions)
 metrics_of_both = pd.DataFrame({"scikit-learn": catalog.load("research_metrics")["test"], "MLlib": metrics["test"]})
-metrics_of_both.loc[list(METRICS_SHOWN)].rename(METRICS_SHOWN).round(4)
+titles = {key: title.format_map(dict(project.words)) for key, title in METRICS_SHOWN.items()}
+metrics_of_both.loc[list(titles)].rename(titles).round(4)
 
 # %%
 show(
-    plots.plot_roc_curve(histograms),
+    plots.plot_roc_curve(histograms, project),
     "ROC curves of MLlib's tree in the training and the test split, above the diagonal of chance.",
 )
 
 # %% [markdown]
-# Two models may be as good as each other and not be the same. Row by row:
+# Two models may be equally good and still differ. Row by row:
 
 # %%
-parity = measure_parity(
-    catalog.load("research_predictions"), catalog.load("features"), parameters, mllib=predictions
-)
+parity = measure_parity(catalog.load("research_predictions"), parameters, mllib=predictions)
 measures = {
-    "rows": "rows",
+    "n_rows": "rows",
     "n_diff": "with another probability",
     "n_label_diff": "with another label",
     "agreement": "share of the same label",
     "mean_abs_diff": "mean |Δp|",
     "max_abs_diff": "largest |Δp|",
-    "auc_diff": "AUC, more or less",
+    "auc_diff": "AUC less that of research",
 }
 pd.Series(parity["mllib"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("MLlib against research")
 
 # %% [markdown]
 # ## The research tree, without training
 #
-# The tree of research goes over to Spark as it is: as a native model of MLlib, and as one SQL expression of nested
-# `CASE`. No Python runs for it on the executors. The expression, on all rows that research has predicted:
+# The hand-over carries the research tree over to Spark as it is: as a native MLlib model, and as one SQL expression of
+# nested `CASE`. The executors run no Python for it. The expression, on all rows that research has predicted:
 
 # %%
 expression = catalog.load("handed_over_sql")
@@ -197,7 +191,7 @@ spark.sql(f"""
         COUNT_IF({expression} <> probability) AS differing,
         MAX(ABS({expression} - probability)) AS largest_difference
     FROM model_input
-    JOIN research_predictions USING (premises_id)
+    JOIN research_predictions USING (id)
 """).toPandas()
 
 # %% [markdown]

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # 4. The same on Spark: H2O Sparkling Water
 #
-# Production, second time. H2O runs inside Spark, trains a tree of its own on the same rows, and leaves it as a MOJO: a
+# Production, second attempt. H2O runs inside Spark, trains its own tree on the same rows, and saves it as a MOJO: a
 # file that scores without H2O.
 
 # %%
@@ -23,29 +23,24 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kedro_handover.evaluation import plots
-from kedro_handover.reporting.notebook import show
 from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.nodes.parity import measure_parity
+from kedro_handover.nodes.training import choose_verification_rows, predict_on_spark, train_h2o
+from kedro_handover.reporting import plots
+from kedro_handover.reporting.notebook import show
 from kedro_handover.reporting.pages import METRICS_SHOWN
-from kedro_handover.reporting.words import describe_origin
-from kedro_handover.nodes.production import (
-    choose_verification_rows,
-    measure_parity,
-    predict_on_spark,
-    train_h2o,
-)
 from kedro_handover.spark.session import get_spark
 
 mpl.rcParams.update(plots.STYLE)
-Markdown(f"**{describe_origin(catalog.load('row_counts'))}**")
+project = catalog.load("params:project")
+Markdown(f"**{project.describe_origin(catalog.load('row_counts'))}**")
 
 # %% [markdown]
 # ## H2O's tree
 #
-# `train_h2o` is the node of the pipeline. It starts H2O in the running Spark and trains on the rows of research, with
-# the hyperparameters that research has found. H2O has no decision tree as such: this is a forest of one tree, which
-# sees all rows and all features. H2O's ports listen on this machine alone, and ask for a password that only this
-# process has.
+# `train_h2o` is the node of the pipeline. It starts H2O in the running Spark and trains on the same rows as research,
+# with the hyperparameters that it has found. H2O has no decision tree as such: this is a forest of one tree, which sees
+# all rows and all features. H2O's ports are bound to loopback, and ask for a password that only this process knows.
 
 # %%
 parameters = catalog.load("params:spark_production")
@@ -62,9 +57,8 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# H2O splits by squared error, which for two classes orders the splits as `gini` does. It looks at the bins of a
-# histogram rather than at every value, but cuts the bins anew in each node, so that with many of them nearly every
-# split is that of research.
+# H2O splits by squared error, which for two classes orders the splits as `gini` does. It tries the bins of a histogram
+# rather than every value, but makes the bins anew in each node. With many bins nearly every split is that of research.
 
 # %%
 names = list(research_model.feature_names_in_)
@@ -87,34 +81,33 @@ show(figure, "Bar chart: the importance of each feature in scikit-learn's tree a
 predictions = predict_on_spark(model, model_input, parameters)
 histograms, metrics = evaluate_predictions(predictions)
 metrics_of_both = pd.DataFrame({"scikit-learn": catalog.load("research_metrics")["test"], "H2O": metrics["test"]})
-metrics_of_both.loc[list(METRICS_SHOWN)].rename(METRICS_SHOWN).round(4)
+titles = {key: title.format_map(dict(project.words)) for key, title in METRICS_SHOWN.items()}
+metrics_of_both.loc[list(titles)].rename(titles).round(4)
 
 # %%
 show(
-    plots.plot_roc_curve(histograms),
+    plots.plot_roc_curve(histograms, project),
     "ROC curves of H2O's tree in the training and the test split, above the diagonal of chance.",
 )
 
 # %%
-parity = measure_parity(
-    catalog.load("research_predictions"), catalog.load("features"), parameters, h2o=predictions
-)
+parity = measure_parity(catalog.load("research_predictions"), parameters, h2o=predictions)
 measures = {
-    "rows": "rows",
+    "n_rows": "rows",
     "n_diff": "with another probability",
     "n_label_diff": "with another label",
     "agreement": "share of the same label",
     "mean_abs_diff": "mean |Δp|",
     "max_abs_diff": "largest |Δp|",
-    "auc_diff": "AUC, more or less",
+    "auc_diff": "AUC less that of research",
 }
 pd.Series(parity["h2o"])[list(measures)].rename(measures).map("{:,.6g}".format).to_frame("H2O against research")
 
 # %% [markdown]
 # ## Nearly the same
 #
-# H2O keeps the probability of a leaf in 32 bits, so nearly every row differs from research, by less than a
-# ten-millionth if it fell into the same leaf. In SQL, on temporary views:
+# H2O stores the probability of a leaf in 32 bits, so nearly every row differs from research, by less than a
+# ten-millionth where it is in the same leaf. In SQL, on temporary views:
 
 # %%
 predictions.createOrReplaceTempView("h2o_predictions")
@@ -128,13 +121,13 @@ get_spark().sql("""
         END AS difference,
         COUNT(*) AS premises
     FROM h2o_predictions AS h2o
-    JOIN research_predictions AS research USING (premises_id)
+    JOIN research_predictions AS research USING (id)
     GROUP BY 1
     ORDER BY 1
 """).toPandas()
 
 # %% [markdown]
-# Both trees on Spark are measured. The [last notebook](5_from_research_to_production.ipynb) puts all of them beside
+# Both trees on Spark are measured. The [last notebook](5_from_research_to_production.ipynb) compares all of them with
 # research, and shows what is released.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*

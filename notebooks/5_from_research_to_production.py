@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 5. From research to production
 #
-# One tree has been researched, and runs in production three times over: handed over as it is, trained anew by MLlib,
-# and trained anew by H2O. How far are they from research, why, and what is released?
+# Research has found one tree, and production runs three: that very tree, handed over as it is; one trained anew by
+# MLlib; and one trained anew by H2O. How far are they from research, why, and what is released?
 #
 # | | research | handed over | MLlib | H2O |
 # | --- | --- | --- | --- | --- |
@@ -40,25 +40,24 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kedro_handover.evaluation import plots
+from kedro_handover.reporting import plots
 from kedro_handover.reporting.notebook import show
 from kedro_handover.reporting.parity_report import TITLES
-from kedro_handover.reporting.words import describe_origin
 
 mpl.rcParams.update(plots.STYLE)
-release = catalog.load("release")
-Markdown(f"**{describe_origin(release['data']['row_counts'])}**")
+project, release = catalog.load("params:project"), catalog.load("release@manifest")
+Markdown(f"**{project.describe_origin(release['data']['row_counts'])}**")
 
 # %% [markdown]
 # ## All predictions side by side
 #
-# Every model gives the same table, so one join puts them together.
+# Every model gives the same table, so one join brings them together.
 
 # %%
 models = {"laptop": laptop, "research on Spark": catalog.load("research_predictions")}
 models |= {title: catalog.load(f"{name}_predictions") for name, title in TITLES.items()}
 together = pd.concat(
-    {name: predictions.set_index("premises_id")["probability"] for name, predictions in models.items()}, axis="columns"
+    {name: predictions.set_index("id")["probability"] for name, predictions in models.items()}, axis="columns"
 )
 together.sort_index().head().astype(float).round(6)
 
@@ -78,14 +77,15 @@ pd.DataFrame(
 # - **Research on Spark** is the same research on rows that Spark has made. The features agree to the last bit, so it is
 #   the same tree.
 # - **Handed over** is that tree, carried over node by node. scikit-learn compares float32 features with float64
-#   thresholds; a double on Spark that comes from a float32 is the same number, so the same `<=` decides alike, and the
-#   leaves keep their probabilities as they are. It differs in 0 rows because there is nothing that could differ.
+#   thresholds. A double on Spark that comes from a float32 is the same number, so the same `<=` decides alike, and the
+#   leaves keep their probabilities. It differs in 0 rows because there is nothing that could differ.
 # - **MLlib** has fewer distinct probabilities: it prunes sibling leaves of one class into their parent. It also tries a
 #   limited number of thresholds for each feature (`max_bins`).
 # - **H2O** differs in nearly every row by what a float32 rounds off, and in a few by another split: it tries the bins
-#   of a histogram, cut anew in each node.
+#   of a histogram, made anew in each node.
 #
-# The same in pictures: where a model gives a premises what research gives it, the premises is on the diagonal.
+# The same in a figure: where a model gives a premises the probability that research gives it, the point is on the
+# diagonal.
 
 # %%
 figure = Figure(figsize=(10, 3.4), layout="constrained")
@@ -112,7 +112,7 @@ show(
 # ## Parity
 #
 # A run in production compares every model with research, on the test split, and holds it to the tolerances in
-# `parameters_spark_production.yml`. If one is out of them, the run fails and nothing is released.
+# `parameters_spark_production.yml`. If a model is out of tolerance, the run fails and nothing is released.
 
 # %%
 parity = catalog.load("parity")
@@ -122,24 +122,31 @@ allowed = pd.DataFrame({TITLES[name]: one["tolerances"] for name, one in parity.
 table = pd.concat({"measured": measured, "allowed": allowed}).swaplevel().loc[list(TITLES.values())]
 table = table.map(lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.4g}").replace("nan", "any")
 table.rename(
-    columns=lambda kind: kind.replace("_", " ").replace("dp", "|Δp|").replace("auc", "AUC").replace("psi", "PSI")
+    columns={
+        "n_diff": "another probability",
+        "agreement": "same label",
+        "max_abs_diff": "largest |Δp|",
+        "mean_abs_diff": "mean |Δp|",
+        "auc_diff": "AUC less that of research",
+        "psi": "PSI",
+    }
 )
 
 # %% [markdown]
-# The agreement is the share of premises with the same label, at least; of all other measures the limit is the most that
-# is allowed. Where MLlib's probabilities are off, by district:
+# The share of premises with the same label has a lower limit; all other measures have an upper one. Where MLlib's
+# probabilities differ, by district:
 
 # %%
 show(
-    plots.plot_disagreement(parity["mllib"]["by_group"]),
+    plots.plot_disagreement(parity["mllib"]["by_group"], project),
     "Bar chart: the mean difference between MLlib's probabilities and those of research, in each of the ten districts.",
 )
 
 # %% [markdown]
 # ## The release
 #
-# What passes is released: a manifest of one model and all that it rests on. `scoring` takes it from there, on any
-# census, and trains nothing.
+# What passes is released: a manifest names one model and everything that it depends on. The pipeline `scoring` takes it
+# from there, on any census, and trains nothing.
 
 # %%
 pd.Series(
@@ -147,7 +154,7 @@ pd.Series(
         "model": release["model"]["name"],
         "form": release["model"]["form"],
         "threshold": release["model"]["threshold"],
-        "SHA-256 of the research tree": release["research_model"]["sha256"][:16] + "…",
+        "digest of the research model": release["research_model"]["digest"][:16] + "…",
         "rows it was trained and tested on": f"{release['data']['rows']:,}",
         "digest of those rows": release["data"]["digest"],
         **{f"version of {name}": number for name, number in release["code"]["versions"].items()},
@@ -156,7 +163,7 @@ pd.Series(
 ).to_frame()
 
 # %% [markdown]
-# A tree that is small enough is released as SQL. It begins like this, and any engine that has `CASE` can run it:
+# A tree that is small enough is released as SQL. Any engine that has `CASE` can run it. It begins like this:
 
 # %%
 expression = release["model"]["sql"] or catalog.load("handed_over_sql")
@@ -166,14 +173,15 @@ Pretty("\n".join([*branches[:12], "…"]))
 # %% [markdown]
 # ## What it is for
 #
-# Nobody knows of some premises whether they are active. The released model scores them, and `predictions_summary` adds
-# up each barri: the active premises, and of the unknown ones as many as are likely to be. The models have learnt from a
-# balanced split; the odds are put right before they are added up.
+# The status of some premises is unknown. The released model scores them, and `predictions_summary` adds up each barri:
+# the active premises, and how many of the unknown ones are expected to be. The models have learnt from a balanced
+# split, so the odds are corrected before the probabilities are added up.
 
 # %%
 barris = catalog.load("predictions_summary").sort_values("unknown", ascending=False)
-barris = barris.assign(expected_of_unknown=(barris["expected_active"] - barris["active"]).round(1))
-barris[["district", "barri", "premises", "active", "inactive", "unknown", "expected_of_unknown"]].head(8).set_index(
+barris = barris.assign(expected_of_unknown=(barris["expected_positive"] - barris["positive"]).round(1))
+barris = barris.rename(columns={"rows": "premises", "positive": "active", "negative": "not active"})
+barris[["district", "barri", "premises", "active", "not active", "unknown", "expected_of_unknown"]].head(8).set_index(
     "barri"
 )
 
@@ -185,8 +193,7 @@ Markdown(
 )
 
 # %% [markdown]
-# That last condition no model can check. What can be checked, the run has checked: each row of the census is valid or
-# rejected with a reason, each engine has made the same features, and the tree that serves is the tree that was
-# researched.
+# No model can check that last condition. The run has checked what can be checked: every row of the census is valid or
+# rejected with its reasons, every engine makes the same features, and the tree in production is the tree of research.
 #
 # *Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).*
