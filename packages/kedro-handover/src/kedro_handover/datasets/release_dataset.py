@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from datetime import UTC, datetime
 from typing import Any, Never, NoReturn
 
 from fsspec.core import url_to_fs
@@ -14,6 +16,11 @@ from kedro_handover.datasets.atomic import atomic_write
 
 SHA256 = "sha256"
 
+HISTORY = "releases"
+"""The folder beside a manifest that has those before it, each under the time of its release."""
+
+logger = logging.getLogger(__name__)
+
 
 class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """A small JSON manifest that is written beside its place and renamed into it, so that it is there whole or not.
@@ -21,6 +28,9 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     The models that it names are versions of their own, which no later run overwrites: a run that is killed at any
     point leaves the previous release as it was. The manifest holds its own digest, so that one that was changed is
     recognised, and those of the models, which are held to them before they are loaded.
+
+    The manifest that a new one replaces stays in the folder `releases` beside it. To go back to it, copy it to the
+    place of the release.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -34,12 +44,14 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         self.metadata = metadata
 
     def save(self, data: dict[str, Any]) -> None:
-        """Publish a manifest in place of the one before.
+        """Publish a manifest in place of the one before, which is kept in `releases`.
 
         Args:
-            data: What JSON can hold.
+            data: What JSON can hold; its `released_at` is a time in ISO format, with its zone.
         """
-        text = _to_text({**data, SHA256: _digest(data)})  # what fails here has written nothing
+        text = _to_signed_text(data)  # what fails here has written nothing
+        _name_in_history(data)
+        self._keep_previous()
         with atomic_write(self._filepath, "w") as file:
             file.write(text)
 
@@ -73,6 +85,19 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             The manifest.
         """
         return JSONPreview(_to_text(self.load()))
+
+    def _keep_previous(self) -> None:
+        """Copy the manifest that is about to be replaced to the history."""
+        if not self._exists():
+            return
+        try:
+            previous = self.load()
+        except DatasetError as error:  # it is no release any more, and this one takes its place
+            logger.warning("%s It is not kept in %s.", error, HISTORY)
+            return
+        folder = f"{self._filepath.rpartition('/')[0]}/{HISTORY}"
+        with atomic_write(f"{folder}/{_name_in_history(previous)}", "w") as file:
+            file.write(_to_signed_text(previous))
 
     def _exists(self) -> bool:
         fs, path = url_to_fs(self._filepath)
@@ -140,6 +165,16 @@ class ReleasedModelDataset(AbstractDataset[Never, Any]):
 
 def _to_text(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _to_signed_text(data: dict[str, Any]) -> str:
+    return _to_text({**data, SHA256: _digest(data)})
+
+
+def _name_in_history(manifest: dict[str, Any]) -> str:
+    """Name a manifest by the time of its release, in UTC and without colons, which HDFS takes in no path."""
+    released_at = datetime.fromisoformat(manifest["released_at"]).astimezone(UTC)
+    return f"{released_at:%Y-%m-%dT%H.%M.%SZ}.json"
 
 
 def _digest(data: dict[str, Any]) -> str:

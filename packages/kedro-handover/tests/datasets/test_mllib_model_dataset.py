@@ -14,12 +14,12 @@ import pytest
 from kedro.io.core import DatasetError, Version, VersionNotFoundError
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import PROJECT, draw_features, fresh_environment
 from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
 from kedro_handover.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from kedro_handover.handover.tree import to_mllib
 from kedro_handover.models.estimators import make_mllib_tree
-from storage import digest_again
+from processes import fresh_environment
+from toy_models import digest_again, make_rows
 
 pytestmark = pytest.mark.spark
 
@@ -37,13 +37,13 @@ assert subprocess.run(["pgrep", "-P", str(__import__("os").getpid()), "java"]).r
 
 
 def fitted(depth: int = 4) -> DecisionTreeClassifier:
-    features = draw_features()
-    label = features["x_metres"] + features["y_metres"] * features["in_cell"] > 0.1
+    features = make_rows()
+    label = features["width"] + features["height"] * features["weight"] > 0.1
     return DecisionTreeClassifier(max_depth=depth, random_state=1).fit(features, label)
 
 
 def verified(spark, depth: int = 4) -> VerifiedModel:
-    tree, held_to = fitted(depth), draw_features().head(20)
+    tree, held_to = fitted(depth), make_rows().head(20)
     return VerifiedModel(to_mllib(tree, spark), held_to.assign(probability=tree.predict_proba(held_to)[:, 1]))
 
 
@@ -65,10 +65,10 @@ def test_a_model_comes_back_as_it_was_saved(spark, saved) -> None:
     model, original = loaded.model.stages[-1], verified(spark).model.stages[-1]
     assert model.toDebugString.split("\n")[1:] == original.toDebugString.split("\n")[1:]
     assert (model.numNodes, model.depth) == (original.numNodes, original.depth)
-    everything = draw_features()
+    everything = make_rows()
     assert predict_verification(loaded.model, everything) == fitted().predict_proba(everything)[:, 1].tolist()
     pd.testing.assert_frame_equal(
-        loaded.verification.drop(columns="probability").astype("float32"), draw_features().head(20), check_exact=True
+        loaded.verification.drop(columns="probability").astype("float32"), make_rows().head(20), check_exact=True
     )
     assert loaded.location is not None
     assert loaded.location.removeprefix("file://") == str(saved)
@@ -80,8 +80,8 @@ def test_where_it_was_loaded_from_is_where_it_can_be_loaded_again(saved) -> None
 
 
 def test_a_model_that_mllib_has_trained_comes_back_too(spark, tmp_path) -> None:
-    features = draw_features()
-    train = spark.createDataFrame(features.assign(label=(features["x_metres"] > 0.1).astype(float)))
+    features = make_rows()
+    train = spark.createDataFrame(features.assign(label=(features["width"] > 0.1).astype(float)))
     found = {"max_depth": 3, "min_samples_leaf": 5, "criterion": "log_loss"}
     model = make_mllib_tree(list(features), found, max_bins=32, seed=1).fit(train)
     held_to = features.head(10).assign(probability=predict_verification(model, features.head(10)))
@@ -179,12 +179,12 @@ def test_a_half_saved_version_does_not_hide_the_whole_one_before(spark, tmp_path
         assert depth == 1
 
 
-@pytest.mark.parametrize("column", ["probability", "x_metres"])
+@pytest.mark.parametrize("column", ["probability", "width"])
 def test_a_verification_row_that_is_not_reproduced_is_named(copy, column) -> None:
     file = copy / VERIFICATION_FILE
     content = json.loads(file.read_text())
     held_to = pd.DataFrame(content["verification"]).drop(columns="probability").astype("float32")
-    elsewhere = fitted().predict_proba(held_to.assign(x_metres=9))[:, 1]
+    elsewhere = fitted().predict_proba(held_to.assign(width=9))[:, 1]
     row = int(np.flatnonzero(elsewhere != content["verification"]["probability"])[0])
     content["verification"][column][row] += 2**-50 if column == "probability" else 9
     file.write_text(json.dumps(content))
@@ -192,7 +192,7 @@ def test_a_verification_row_that_is_not_reproduced_is_named(copy, column) -> Non
     with pytest.raises(DatasetError, match=f"verification row {row},") as caught:
         MLlibModelDataset(filepath=str(copy)).load()
     assert f"has to give {expected!r}" in str(caught.value)
-    assert "'x_metres': " in str(caught.value)
+    assert "'width': " in str(caught.value)
     assert str(copy) in str(caught.value)
 
 
@@ -203,7 +203,7 @@ def test_the_data_of_another_model_is_refused_with_the_first_row_that_differs(sp
     shutil.rmtree(ours)
     shutil.copytree(theirs, ours)
     digest_again(copy)
-    expected, given = (fitted(depth).predict_proba(draw_features().head(20))[:, 1] for depth in (4, 1))
+    expected, given = (fitted(depth).predict_proba(make_rows().head(20))[:, 1] for depth in (4, 1))
     row = int(np.flatnonzero(expected != given)[0])
     with pytest.raises(DatasetError, match=f"verification row {row},"):
         MLlibModelDataset(filepath=str(copy)).load()
@@ -248,7 +248,6 @@ def test_verification_rows_that_can_not_be_read_are_an_error_of_the_dataset(copy
 def test_the_preview_tells_of_the_model_and_starts_no_spark(saved) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PREVIEW, str(saved)],
-        cwd=PROJECT,
         env=fresh_environment(),
         capture_output=True,
         text=True,
@@ -261,5 +260,5 @@ def test_the_preview_tells_of_the_model_and_starts_no_spark(saved) -> None:
         "class": "DecisionTreeClassificationModel",
         "nodes": tree.tree_.node_count,
         "depth": tree.get_depth(),
-        "features": list(draw_features()),
+        "features": list(make_rows()),
     }

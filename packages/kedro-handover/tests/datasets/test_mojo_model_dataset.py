@@ -15,12 +15,12 @@ import pytest
 from kedro.io.core import DatasetError, Version
 from pyspark.sql import functions as F  # noqa: N812
 
-from conftest import PROJECT, draw_features, fresh_environment, train_h2o_tree
 from kedro_handover.datasets.mojo_model_dataset import MOJO_FILE, SETTINGS_FILE, MojoModelDataset
 from kedro_handover.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from kedro_handover.errors import H2OError
 from kedro_handover.spark.models import add_probability
-from storage import digest_again
+from processes import fresh_environment
+from toy_models import digest_again, make_rows, train_h2o_tree
 
 pytestmark = pytest.mark.spark
 
@@ -39,13 +39,12 @@ assert subprocess.run(["pgrep", "-P", str(__import__("os").getpid()), "java"]).r
 SCORING = """
 import json, sys
 import pandas as pd
-from kedro.config import OmegaConfigLoader
 from kedro_handover.datasets.mojo_model_dataset import MojoModelDataset
 from kedro_handover.datasets.verified_model_dataset import predict_verification
-from premises.settings import CONFIG_LOADER_ARGS
 from kedro_handover.spark.session import configure_spark, get_spark
+from kedro_handover.testing import SPARK_SETTINGS
 
-configure_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
+configure_spark(SPARK_SETTINGS)
 loaded = MojoModelDataset(filepath=sys.argv[1]).load()
 given = predict_verification(loaded.model, pd.read_parquet(sys.argv[2]))
 h2o = getattr(get_spark().sparkContext._jvm.ai.h2o.sparkling, "H2OContext$")
@@ -56,7 +55,6 @@ print(json.dumps({"given": given, "h2o_runs": getattr(h2o, "MODULE$").get().isDe
 def in_python(code: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=PROJECT,
         env=fresh_environment(),
         capture_output=True,
         text=True,
@@ -72,13 +70,13 @@ def as_column(probabilities: list[float]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def everything() -> pd.DataFrame:
-    return draw_features()
+    return make_rows()
 
 
 @pytest.fixture(scope="module")
 def trained(spark, everything) -> dict[int, VerifiedModel]:
     """A tree of depth 4 and one of depth 1."""
-    label = everything["x_metres"] + everything["y_metres"] * everything["in_cell"] > 0.1
+    label = everything["width"] + everything["height"] * everything["weight"] > 0.1
     found, held_to = {}, everything.head(20)
     for depth in (4, 1):
         model = train_h2o_tree(spark, everything, label, depth=depth, unknown_as_missing=depth == 4)
@@ -164,12 +162,12 @@ def test_a_model_that_was_half_saved_does_not_exist(copy, trained) -> None:
         dataset.load()
 
 
-@pytest.mark.parametrize("column", ["probability", "x_metres"])
+@pytest.mark.parametrize("column", ["probability", "width"])
 def test_a_verification_row_that_is_not_reproduced_is_named(trained, copy, column) -> None:
     file = copy / VERIFICATION_FILE
     content = json.loads(file.read_text())
     held_to = trained[4].verification
-    elsewhere = predict_verification(trained[4].model, held_to.drop(columns="probability").assign(x_metres=9.0))
+    elsewhere = predict_verification(trained[4].model, held_to.drop(columns="probability").assign(width=9.0))
     row = int(np.flatnonzero(as_column(elsewhere) != held_to["probability"])[0])
     if column == "probability":
         content["verification"][column][row] = float(np.nextafter(held_to["probability"][row], 2))
@@ -179,7 +177,7 @@ def test_a_verification_row_that_is_not_reproduced_is_named(trained, copy, colum
     with pytest.raises(DatasetError, match=f"verification row {row},") as caught:
         MojoModelDataset(filepath=str(copy)).load()
     assert f"has to give {content['verification']['probability'][row]!r}" in str(caught.value)
-    assert "'x_metres': " in str(caught.value)
+    assert "'width': " in str(caught.value)
     assert str(copy) in str(caught.value)
 
 
@@ -229,7 +227,7 @@ def test_the_preview_tells_of_the_model_and_starts_no_spark(saved, trained) -> N
         "class": "H2ODRFMOJOModel",
         "nodes": 2 * leaves - 1,
         "depth": round(float(summary["Max. Depth"])),
-        "features": list(draw_features()),
+        "features": list(make_rows()),
     }
 
 
@@ -242,7 +240,7 @@ def test_it_scores_in_a_process_where_h2o_was_never_started(saved, everything, g
 def test_a_feature_that_the_rows_miss_is_named(spark, saved, everything) -> None:
     model = MojoModelDataset(filepath=str(saved)).load().model
     frame = spark.createDataFrame(everything)
-    for gone in (["y_metres"], ["x_metres", "in_cell"]):
+    for gone in (["height"], ["width", "weight"]):
         with pytest.raises(H2OError, match=f"needs {', '.join(gone)}, and the rows have no such column"):
             add_probability(model, frame.drop(*gone))
 
@@ -271,7 +269,7 @@ def test_h2os_own_scorer_gives_the_same_for_the_file_missing_values_too(spark, s
     # A missing value is the same as a null and as a NaN.
     frame = spark.createDataFrame(everything)
     null, nan = (
-        add_probability(model, frame.withColumn("x_metres", F.lit(value).cast("float"))).select("probability")
+        add_probability(model, frame.withColumn("width", F.lit(value).cast("float"))).select("probability")
         for value in (None, float("nan"))
     )
     assert null.collect() == nan.collect()
