@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from kedro_handover.spark.h2o import is_installed
-from premises.pipelines import data_engineering, sklearn_research, spark_production, synthetic_census
+from premises.pipelines import data_engineering, sklearn_research, spark24_production, spark_production, synthetic_census
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -14,6 +14,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         it is said by `conf/<env>/run.yml`. `scoring` is the part that needs no training: the last release scores
         whatever census is there; `research_scoring` does it with the research tree, on any engine. `synthetic_census`
         stands outside: it makes a census to try things on. H2O's tree is in it where the extra h2o is installed.
+        `spark24_production` stands outside too: it runs what production has released on Spark 2.4.
     """
     story = {
         "data_engineering": data_engineering.create_pipeline(),
@@ -26,6 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         **story,
         "scoring": features + _in_namespace("spark_production", spark_production.create_scoring_pipeline()),
         "research_scoring": features + _in_namespace("sklearn_research", sklearn_research.create_scoring_pipeline()),
+        "spark24_production": spark24_production.create_pipeline(),
         "synthetic_census": synthetic_census.create_pipeline(),
         "__default__": sum(story.values(), Pipeline([])),
     }

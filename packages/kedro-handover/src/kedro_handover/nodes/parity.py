@@ -8,6 +8,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.evaluation.parity import compare_predictions
+from kedro_handover.models.registry import ALL_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters, Tolerance
 
 
@@ -37,7 +38,7 @@ def measure_parity(
         }
     parity = {}
     for name, compared in compare_predictions(research_predictions, predictions).items():
-        tolerance = parameters.tolerances[name]
+        tolerance = parameters.tolerances[ALL_MODELS[name].tolerated_as or name]
         parity[name] = {
             **compared,
             "tolerances": tolerance.model_dump(),
