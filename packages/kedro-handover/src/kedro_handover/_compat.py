@@ -6,9 +6,10 @@ test in `tests/test_compat.py` says which.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from kedro.config import OmegaConfigLoader
     from pyspark import SparkContext
 
 
@@ -70,3 +71,51 @@ def list_mojo_depths(model: Any) -> list[int]:
     graph = get_java_object(model).unwrapMojoModel()._computeGraph(0)  # noqa: SLF001
     nodes = get_field(get_field(graph, "subgraphArray").get(0), "nodesArray")
     return [nodes.get(place).getDepth() for place in range(nodes.size())]
+
+
+def has_conf_file(loader: OmegaConfigLoader, name: str) -> bool:
+    """Say whether a configuration has a file, be it a folder or an archive (`_fs`, `_get_conf_env_path`: Kedro 1.7).
+
+    Args:
+        loader: Kedro's loader of the configuration.
+        name: The file's name, in the folder of the base environment.
+    """
+    return bool(loader._fs.exists(f"{loader._get_conf_env_path(loader.base_env)}/{name}"))  # noqa: SLF001
+
+
+def read_conf_files(loader: OmegaConfigLoader) -> dict[str, bytes]:
+    """Read all YAML files of a configuration, be it a folder or an archive (`_fs`, `_get_conf_env_path`: Kedro 1.7).
+
+    Args:
+        loader: Kedro's loader of the configuration.
+
+    Returns:
+        What they hold, by their paths: those of the base environment and of the one of the run.
+    """
+    fs = loader._fs  # noqa: SLF001
+    folders = {loader._get_conf_env_path(env) for env in (loader.base_env, loader.env or loader.default_run_env)}  # noqa: SLF001
+    paths = sorted({path for folder in folders for path in fs.glob(f"{folder}/**/*.yml")})
+    return {path: fs.cat_file(path) for path in paths}
+
+
+def keep_arrow_types_on_dask() -> None:
+    """Have Narwhals cast to Arrow's types on Dask (`narwhals._dask.utils.NW_TO_DASK_DTYPES`: Narwhals 2.29.0).
+
+    Narwhals casts to NumPy's types there, which know no null: an integer that is missing ends the run, and a boolean
+    that is becomes True. On pandas it keeps to Arrow's types where the column is of them; the tables here always are.
+    """
+    import warnings
+
+    from narwhals import dtypes
+    from narwhals._dask.utils import NW_TO_DASK_DTYPES
+
+    # Narwhals takes the plug-in `narwhals-dask` where it is installed. None has been published yet.
+    warnings.filterwarnings("ignore", "Dask support is moving out of Narwhals", FutureWarning)
+    cast("dict[Any, str]", NW_TO_DASK_DTYPES).update(
+        {
+            dtypes.Boolean: "bool[pyarrow]",
+            dtypes.Int64: "int64[pyarrow]",
+            dtypes.Float32: "float[pyarrow]",
+            dtypes.Float64: "double[pyarrow]",
+        }
+    )

@@ -16,6 +16,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import FrameT, IntoFrame
 
 from kedro_handover.errors import ContractError
+from kedro_handover.frames import free_names
 from kedro_handover.hashing import modulo
 
 if TYPE_CHECKING:
@@ -76,23 +77,25 @@ def flag_violations(frame: FrameT, rules: Sequence[Rule]) -> FrameT:
     """Flag the rules that a row violates in one integer: texts of all rows would cost more than judging them.
 
     Args:
-        frame: Has what the rules look at, and no column named like a rule.
+        frame: Has what the rules look at.
         rules: The rules.
 
     Returns:
         The frame with `violations`: the sum of the flags of the rules that the row violates, 0 where there are none;
-        and a column for each rule, for a `select` to leave out.
+        and a column for each rule, `violates_0` and so on, for a `select` to leave out.
 
     Raises:
-        ContractError: If there are too many rules, or two of one name.
+        ContractError: If there are no rules, too many, or two of one name.
     """
-    names = [rule.name for rule in _in_order(rules)]
-    if len(names) > MOST_RULES or len(set(names)) < len(names):
-        msg = f"{len(names)} rules: {MOST_RULES} at most can be flagged, each with a name of its own. Join some."
+    ordered = _in_order(rules)
+    if not 0 < len({rule.name for rule in ordered}) == len(ordered) <= MOST_RULES:
+        msg = f"{len(ordered)} rules: 1 to {MOST_RULES} can be flagged, each with a name of its own. Join or add some."
         raise ContractError(msg)
+    names = free_names([f"violates_{place}" for place in range(len(ordered))], frame.collect_schema().names())
     flags: nw.Expr = reduce(add, (nw.col(name).cast(nw.Int64) * 2**place for place, name in enumerate(names)))
     # Each is named first: pandas works out an expression anew wherever it stands.
-    return frame.with_columns(**{rule.name: rule.violated for rule in rules}).with_columns(violations=flags)
+    violated = (rule.violated.alias(name) for rule, name in zip(ordered, names, strict=True))
+    return frame.with_columns(violated).with_columns(violations=flags)
 
 
 def is_rejected(rules: Sequence[RuleRecord]) -> nw.Expr:
@@ -113,6 +116,8 @@ def name_errors(rules: Sequence[RuleRecord]) -> nw.Expr:
     Returns:
         Their names in the rules' order, with a comma and a space between; empty where none is flagged.
     """
+    if not _errors(rules):  # then no row is named a rule
+        return nw.col("violations").cast(nw.String).str.slice(0, 0)
     bits = [(name, modulo(nw.col("violations") // 2**place, 2)) for place, name in enumerate(_errors(rules))]
     # Literal texts are of NumPy's types in pandas: a column of them without rows would be written without a type.
     named = [

@@ -1,4 +1,4 @@
-"""The way from an engine's frame to pandas."""
+"""Names of columns, and the way from an engine's frame to pandas."""
 
 from __future__ import annotations
 
@@ -23,6 +23,27 @@ def prediction_columns(columns: Iterable[str]) -> list[str]:
     """
     there = set(columns)
     return [name for name in PREDICTION_COLUMNS if name in there]
+
+
+def free_names(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Give names for columns that a node adds for itself: a table may have any names, those of its own too.
+
+    Args:
+        wanted: The names if no column has them.
+        taken: The names of the columns that there are, whatever their case: some engines do not tell it apart.
+
+    Returns:
+        For each name the same, with as many underscores behind it as are needed.
+    """
+    lower = {name.lower() for name in taken}
+    names = []
+    for name in wanted:
+        free = name
+        while free.lower() in lower:
+            free += "_"
+        lower.add(free.lower())
+        names.append(free)
+    return names
 
 
 def collect_to_pandas(frame: nw.LazyFrame[Any]) -> DataFrame:

@@ -7,8 +7,12 @@ step of its own as its salt, so that the split, the folds and the thinning are n
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import FrameT
+
+from kedro_handover.frames import free_names
 
 HASH_RANGE = 2**31 - 1
 """A hash is an integer from 0 to HASH_RANGE - 1."""
@@ -33,12 +37,14 @@ def add_hashes(frame: FrameT, identity: str, **steps: int) -> FrameT:
         The frame with the columns: integers from 0 to `HASH_RANGE` - 1. Different numbers from 0 to
         `HASH_RANGE` - 1 never have the same hash.
     """
+    types: dict[str, Any] = dict(frame.collect_schema().items())
+    (seed,) = free_names(["seed"], [*types, *steps])
     # Each column is named before the next uses it: nested in one expression it would be worked out many times over.
     return (
-        _add_seed(frame, identity)
-        .with_columns(**{name: nw.col("_seed") * pow(MULTIPLIER, step, HASH_RANGE) for name, step in steps.items()})
-        .with_columns(**{name: modulo(nw.col(name), HASH_RANGE) for name in steps})
-        .drop("_seed")
+        _add_seed(frame, identity, seed, is_text=types[identity] == nw.String)
+        .with_columns((nw.col(seed) * pow(MULTIPLIER, step, HASH_RANGE)).alias(name) for name, step in steps.items())
+        .with_columns(modulo(nw.col(name), HASH_RANGE).alias(name) for name in steps)
+        .drop(seed)
     )
 
 
@@ -47,15 +53,15 @@ def modulo(value: nw.Expr, divisor: int) -> nw.Expr:
     return value - (value // divisor) * divisor
 
 
-def _add_seed(frame: FrameT, identity: str) -> FrameT:
-    if frame.collect_schema()[identity] != nw.String:
-        return frame.with_columns(_seed=modulo(nw.col(identity), HASH_RANGE))
+def _add_seed(frame: FrameT, identity: str, seed: str, *, is_text: bool) -> FrameT:
+    if not is_text:
+        return frame.with_columns(modulo(nw.col(identity), HASH_RANGE).alias(seed))
     digits = nw.col(identity).str.replace_all("[^0-9]+", "")
     first, next_ones = (
-        nw.concat_str(nw.lit("0"), nw.col("_seed").str.slice(start, DIGITS)).cast(nw.Int64) for start in (0, DIGITS)
+        nw.concat_str(nw.lit("0"), nw.col(seed).str.slice(start, DIGITS)).cast(nw.Int64) for start in (0, DIGITS)
     )
     return (
-        frame.with_columns(_seed=digits)
-        .with_columns(_seed=first + next_ones)
-        .with_columns(_seed=modulo(nw.col("_seed"), HASH_RANGE))
+        frame.with_columns(digits.alias(seed))
+        .with_columns((first + next_ones).alias(seed))
+        .with_columns(modulo(nw.col(seed), HASH_RANGE).alias(seed))
     )

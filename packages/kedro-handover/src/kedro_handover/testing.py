@@ -110,7 +110,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     if request.param == "spark":
         session = request.getfixturevalue("spark")
         return Engine("spark", lambda table: to_spark(table, session, tmp_path))
-    return Engine(request.param, _ON_ONE_MACHINE[request.param])
+    return Engine(request.param, ON_ONE_MACHINE[request.param])
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +141,8 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Make a frame of pandas with Arrow's types, as the catalog loads one."""
     import pandas as pd
 
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
@@ -168,17 +169,19 @@ def _to_duckdb(table: pa.Table) -> Any:
 def _to_dask(table: pa.Table) -> Any:
     import dask.dataframe as dd
 
-    import kedro_handover.datasets.dask_table_dataset  # noqa: F401 - it keeps Narwhals to Arrow's types
+    from kedro_handover._compat import keep_arrow_types_on_dask
 
-    return dd.from_pandas(to_pandas(table), npartitions=2, sort=False)
+    keep_arrow_types_on_dask()
+    return dd.from_pandas(to_pandas(table), npartitions=2, sort=False)  # type: ignore[no-untyped-call]
 
 
-_ON_ONE_MACHINE: dict[str, Callable[[pa.Table], Any]] = {
+ON_ONE_MACHINE: dict[str, Callable[[pa.Table], Any]] = {
     "pandas": to_pandas,
     "polars": _to_polars,
     "duckdb": _to_duckdb,
     "dask": _to_dask,
 }
+"""Makes a native frame of an Arrow table, for each engine that needs no session."""
 
 
 def _collect(native: Any) -> Any:

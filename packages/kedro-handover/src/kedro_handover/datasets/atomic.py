@@ -26,6 +26,8 @@ SECONDS_BETWEEN_PROGRESS = 10
 def atomic_path(filepath: str) -> Iterator[str]:
     """Give a place beside another; what is there at the end is renamed into it, and removed if something fails before.
 
+    A file or a folder that another engine has written to the place is replaced, whichever of the two comes.
+
     Args:
         filepath: The place of a file or a folder: a path or a URL that fsspec knows.
 
@@ -40,7 +42,7 @@ def atomic_path(filepath: str) -> Iterator[str]:
     written = f"{folder}/{beside}"
     try:
         yield f"{filepath.removesuffix(name)}{beside}"
-        if fs.isdir(path):  # no file system renames a folder over another
+        if fs.isdir(path) or (fs.isdir(written) and fs.exists(path)):  # no file system renames a folder over anything
             fs.rm(path, recursive=True)
         fs.mv(written, path, recursive=fs.isdir(written))
     finally:
@@ -51,7 +53,7 @@ def atomic_path(filepath: str) -> Iterator[str]:
 
 @contextmanager
 def atomic_write(filepath: str, mode: str) -> Iterator[Any]:
-    """Open a file beside a place, as `placing` does.
+    """Open a file beside a place; what is written is renamed into it, and removed if something fails before.
 
     Args:
         filepath: The place: a path or a URL that fsspec knows.

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.dask import ParquetDataset
-from narwhals import dtypes
-from narwhals._dask.utils import NW_TO_DASK_DTYPES
 
+from kedro_handover._compat import keep_arrow_types_on_dask
 from kedro_handover.datasets.atomic import atomic_path
 from kedro_handover.datasets.previews import preview_table
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
 
-# Narwhals takes the plug-in `narwhals-dask` where it is installed. None has been published yet.
-warnings.filterwarnings("ignore", "Dask support is moving out of Narwhals", FutureWarning)
-
-# Narwhals casts on Dask to NumPy's types, which know no null: an integer that is missing ends the run, and a boolean
-# that is becomes True. On pandas it keeps to Arrow's types where the column is of them; the tables here always are.
-cast("dict[Any, str]", NW_TO_DASK_DTYPES).update(
-    {
-        dtypes.Boolean: "bool[pyarrow]",
-        dtypes.Int64: "int64[pyarrow]",
-        dtypes.Float32: "float[pyarrow]",
-        dtypes.Float64: "double[pyarrow]",
-    }
-)
+keep_arrow_types_on_dask()
 
 
 class DaskTableDataset(ParquetDataset):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A Matplotlib figure as a PNG file that a later node can put into a page."""
+"""A Matplotlib figure as a PNG file that a later node can put into a report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from kedro_datasets.matplotlib import MatplotlibDataset
 
 
 class FigureDataset(MatplotlibDataset):  # type: ignore[misc]
-    """kedro-datasets' `MatplotlibDataset`, which saves figures and can't load, with the picture's bytes as its load."""
+    """kedro-datasets' `MatplotlibDataset`, which saves figures and can't load: here the file's bytes are loaded."""
 
     def load(self) -> bytes:
-        """Load the picture.
+        """Load the figure.
 
         Returns:
             The PNG file's bytes.

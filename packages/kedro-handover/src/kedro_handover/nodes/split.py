@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import narwhals.stable.v2 as nw
-from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
+from narwhals.stable.v2.typing import FrameT, IntoFrame, IntoFrameT
 from pydantic import Field
 
 from kedro_handover.contract import KEYS, TABLE_RULES, Rule, check_no_violations, count_violations
 from kedro_handover.errors import DataError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
+from kedro_handover.frames import free_names
 from kedro_handover.hashing import HASH_RANGE, add_hashes, modulo
 from kedro_handover.parameters import Parameters
 
@@ -49,14 +50,15 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     frame = nw.from_native(features)
     columns = frame.collect_schema().names()
     rest = [name for name in columns if name == "group"] + [name for name in columns if name not in KEYS]
-    hashed = add_hashes(frame.filter(~nw.col("label").is_null()), "id", split_hash=1, fold_hash=2, thinning_hash=3)
-    in_test = modulo(nw.col("split_hash"), 100) < round(parameters.test_share * 100)
+    split, fold, thinning = free_names(["split_hash", "fold_hash", "thinning_hash"], columns)
+    hashed = add_hashes(frame.filter(~nw.col("label").is_null()), "id", **{split: 1, fold: 2, thinning: 3})
+    in_test = modulo(nw.col(split), 100) < round(parameters.test_share * 100)
     known = hashed.with_columns(
         split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
-        fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(nw.col("fold_hash"), parameters.folds)),
+        fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(nw.col(fold), parameters.folds)),
     )
     if parameters.majority_per_minority is not None:
-        known = _thin(known, parameters.majority_per_minority)
+        known = _thin(known, thinning, parameters.majority_per_minority)
     return known.select("id", "split", nw.col("fold").cast(nw.Int64), "label", *rest).to_native()
 
 
@@ -120,18 +122,21 @@ def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
     if not (counts["valid"] == counts.pop("features") == rejections["valid"] and read == rejections["rows_in"]):
         msg = (
             f"{rejections['valid']:,} of {rejections['rows_in']:,} rows are valid; {read:,} were read, and "
-            f"{counts['valid']:,} stand in the table of valid rows. They are not of one run: run data_engineering again."
+            f"{counts['valid']:,} stand among the valid rows. They are not of one run: run data_engineering again."
         )
         raise DataError(msg)
     return {"rows_in": rejections["rows_in"], "rejected": rejections["rejected"], "synthetic": 0, **counts}
 
 
-def _thin(known: nw.LazyFrame[Any] | nw.DataFrame[Any], majority_per_minority: float) -> Any:
+def _thin(known: FrameT, hashed: str, majority_per_minority: float) -> FrameT:
     """Leave out rows of the larger class in train, by their hash."""
-    label, thinning = nw.col("label"), nw.col("thinning_hash")
-    in_train = known.filter(nw.col("split") == TRAIN).select(positive=_count(label), negative=_count(~label))
-    positive_share = majority_per_minority * nw.col("negative") / nw.col("positive")
-    negative_share = majority_per_minority * nw.col("positive") / nw.col("negative")
+    label, thinning = nw.col("label"), nw.col(hashed)
+    positive, negative = free_names(["positive", "negative"], known.collect_schema().names())
+    in_train = known.filter(nw.col("split") == TRAIN).select(
+        _count(label).alias(positive), _count(~label).alias(negative)
+    )
+    positive_share = majority_per_minority * nw.col(negative) / nw.col(positive)
+    negative_share = majority_per_minority * nw.col(positive) / nw.col(negative)
     is_kept = (
         (nw.col("split") == TEST)
         | (label & (thinning < positive_share * HASH_RANGE))

@@ -31,10 +31,10 @@ MAKERS = {
 table = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 DAY = dt.date(2016, 6, 7)
-ROWS = pa.table({"premises_id": range(7), "rules": [["a", "b"], None, *([[]] * 5)], "day": [DAY, None, *([DAY] * 5)]})
+ROWS = pa.table({"order_id": range(7), "rules": [["a", "b"], None, *([[]] * 5)], "day": [DAY, None, *([DAY] * 5)]})
 FIRST = {
     "index": [0, 1, 2, 3, 4],
-    "columns": ["premises_id", "rules", "day"],
+    "columns": ["order_id", "rules", "day"],
     "data": [[0, ["a", "b"], DAY], [1, None, None], [2, [], DAY], [3, [], DAY], [4, [], DAY]],
 }
 
@@ -53,14 +53,14 @@ def test_a_table_shows_its_first_rows(make, tmp_path) -> None:
 def test_a_table_of_many_files_shows_its_first_rows(make, tmp_path) -> None:
     """Spark writes folders, with notes of its own beside the files, and files without rows."""
     folder = tmp_path / "table.parquet"
-    for district, rows in ((1, ROWS.slice(0, 0)), (2, ROWS.slice(0, 3)), (3, ROWS.slice(3))):
-        (folder / f"district_id={district}").mkdir(parents=True)
-        pq.write_table(rows, folder / f"district_id={district}" / "part-0.snappy.parquet")
+    for shop, rows in ((1, ROWS.slice(0, 0)), (2, ROWS.slice(0, 3)), (3, ROWS.slice(3))):
+        (folder / f"shop={shop}").mkdir(parents=True)
+        pq.write_table(rows, folder / f"shop={shop}" / "part-0.snappy.parquet")
     (folder / "_SUCCESS").touch()
-    (folder / "district_id=1" / ".part-0.snappy.parquet.crc").write_bytes(b"crc")
+    (folder / "shop=1" / ".part-0.snappy.parquet.crc").write_bytes(b"crc")
     found = make(filepath=str(folder)).preview()
-    assert found["columns"] == [*FIRST["columns"], "district_id"]
-    assert found["data"] == [[*row, district] for row, district in zip(FIRST["data"], (2, 2, 2, 3, 3), strict=True)]
+    assert found["columns"] == [*FIRST["columns"], "shop"]
+    assert found["data"] == [[*row, shop] for row, shop in zip(FIRST["data"], (2, 2, 2, 3, 3), strict=True)]
 
 
 @table
@@ -76,16 +76,16 @@ def test_a_table_without_rows_shows_its_columns(make, tmp_path) -> None:
 @table
 def test_a_table_is_not_read_as_a_whole(make, tmp_path) -> None:
     file = tmp_path / "table.parquet"
-    drawn = pa.table({"number": np.random.default_rng(0).random(1_000_000)})
-    pq.write_table(drawn, file, row_group_size=50_000)
+    numbers = pa.table({"number": np.random.default_rng(0).random(1_000_000)})
+    pq.write_table(numbers, file, row_group_size=50_000)
     before = bytes_read()
     assert len(make(filepath=str(file)).preview()["data"]) == 5
     assert bytes_read() - before < file.stat().st_size / 4
 
 
-def test_the_census_shows_its_first_rows_as_they_stand_in_the_file(tmp_path) -> None:
-    (tmp_path / "census.csv").write_text("id,name\n" + "007,à\n" * 8, encoding="utf-8")
-    found = TextTableDataset(filepath=str(tmp_path / "census.csv")).preview()
+def test_a_text_table_shows_its_first_rows_as_they_stand_in_the_file(tmp_path) -> None:
+    (tmp_path / "orders.csv").write_text("id,name\n" + "007,à\n" * 8, encoding="utf-8")
+    found = TextTableDataset(filepath=str(tmp_path / "orders.csv")).preview()
     assert found["columns"] == ["row_number", "malformed_line", "id", "name"]
     assert found["data"] == [[row, None, "007", "à"] for row in range(2, 7)]
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
-from kedro_handover.datasets import writing
+from kedro_handover.datasets import atomic
 from kedro_handover.datasets.streamed_table_dataset import StreamedTableDataset
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_spark_reads_it_too(spark, tmp_path: Path) -> None:  # noqa: ARG001
 
 
 def test_long_work_says_how_far_it_is(tmp_path: Path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(writing, "SECONDS_BETWEEN_PROGRESS", 0)
+    monkeypatch.setattr(atomic, "SECONDS_BETWEEN_PROGRESS", 0)
     with caplog.at_level("INFO"):
         dataset(tmp_path).save(parts(2))
     assert "4 rows written, " in caplog.text

@@ -1,4 +1,4 @@
-"""Draws are the stated arithmetic on every engine, spread evenly, and the draws of one id do not know each other."""
+"""Hashes are the stated arithmetic on every engine, spread evenly, and those of one id do not know each other."""
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from conftest import Engine
 from kedro_handover.hashing import HASH_RANGE, MULTIPLIER, add_hashes, modulo
+from kedro_handover.testing import Engine
 
 BOUND = 2**52
 """Ids are less than it either way."""
@@ -17,15 +17,15 @@ BOUND = 2**52
 STEPS = (0, 1, 2, 3, 4)
 SEQUENTIAL = 100_000
 CHANCE = 1e-6
-"""Even draws have a larger chi-square than the bound with this probability; the draws here are the same each time."""
+"""Even hashes have a larger chi-square than the bound with this probability; those here are the same each time."""
 
 on_each_engine = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def drawn(engine: Engine, ids: list[int], step: int) -> list[int]:
+def hashes_of(engine: Engine, ids: list[int], step: int) -> list[int]:
     frame = engine.frame({"row": range(len(ids)), "id": ids}, {"row": pa.int64(), "id": pa.int64()})
-    rows = engine.rows(add_hashes(nw.from_native(frame), "id", drawn=step).to_native())
-    return [row["drawn"] for row in rows]
+    rows = engine.rows(add_hashes(nw.from_native(frame), "id", hashed=step).to_native())
+    return [row["hashed"] for row in rows]
 
 
 def stated(identity: int, step: int) -> int:
@@ -34,19 +34,19 @@ def stated(identity: int, step: int) -> int:
 
 @on_each_engine
 @given(ids=st.lists(st.integers(1 - BOUND, BOUND - 1), min_size=1, max_size=20), step=st.sampled_from((0, 1, 2)))
-def test_a_draw_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int], step: int) -> None:
-    assert drawn(engine, ids, step) == [stated(identity, step) for identity in ids]
+def test_a_hash_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int], step: int) -> None:
+    assert hashes_of(engine, ids, step) == [stated(identity, step) for identity in ids]
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_every_step_draws_as_stated(engine: Engine, step: int) -> None:
+def test_every_step_hashes_as_stated(engine: Engine, step: int) -> None:
     multiples = [
         HASH_RANGE * times
         for times in (-(BOUND // HASH_RANGE), -1, 0, 1, 2, BOUND // HASH_RANGE - 1, BOUND // HASH_RANGE)
     ]
     ends = [1 - BOUND, BOUND - 1, *(multiple + near for multiple in multiples for near in (-1, 0, 1))]
     ids = ends + np.random.default_rng(step).integers(1 - BOUND, BOUND, 1000).tolist()
-    assert drawn(engine, ids, step) == [stated(identity, step) for identity in ids]
+    assert hashes_of(engine, ids, step) == [stated(identity, step) for identity in ids]
 
 
 @on_each_engine
@@ -55,23 +55,23 @@ def test_every_step_draws_as_stated(engine: Engine, step: int) -> None:
     start=st.integers(0, HASH_RANGE - 50),
     step=st.sampled_from((0, 1, 2)),
 )
-def test_different_ids_never_draw_the_same(engine: Engine, ids: list[int], start: int, step: int) -> None:
+def test_different_ids_never_have_the_same_hash(engine: Engine, ids: list[int], start: int, step: int) -> None:
     with_neighbours = sorted({*ids, *range(start, start + 50)})
-    draws = drawn(engine, with_neighbours, step)
-    assert len(set(draws)) == len(with_neighbours)
-    assert min(draws) >= 0
-    assert max(draws) < HASH_RANGE
+    hashes = hashes_of(engine, with_neighbours, step)
+    assert len(set(hashes)) == len(with_neighbours)
+    assert min(hashes) >= 0
+    assert max(hashes) < HASH_RANGE
 
 
 def test_a_late_step_asks_an_engine_for_no_more_than_the_first() -> None:
     import duckdb
 
     ids = nw.from_native(duckdb.sql("select 1 as id"))
-    first, late = (len(add_hashes(ids, "id", drawn=step).to_native().sql_query()) for step in (1, 4))
+    first, late = (len(add_hashes(ids, "id", hashed=step).to_native().sql_query()) for step in (1, 4))
     assert late < 1.1 * first
 
 
-def test_several_draws_are_those_of_each_alone_and_leave_nothing_else(engine: Engine) -> None:
+def test_several_hashes_are_those_of_each_alone_and_leave_nothing_else(engine: Engine) -> None:
     frame = nw.from_native(engine.frame({"id": [5, 6], "name": ["a", "b"]}))
     rows = engine.rows(add_hashes(frame, "id", first=1, second=2).to_native())
     assert rows == [
@@ -98,23 +98,23 @@ def test_a_text_is_read_as_the_number_of_its_digits(engine: Engine) -> None:
     texts = [*TEXTS, "1" * 45, None]
     numbers = [*TEXTS.values(), 2 * int("1" * 15), None]
     frame = engine.frame({"row": range(len(texts)), "id": texts}, {"row": pa.int64(), "id": pa.string()})
-    rows = engine.rows(add_hashes(nw.from_native(frame), "id", drawn=3).to_native())
-    assert [row["drawn"] for row in rows] == [None if number is None else stated(number, 3) for number in numbers]
-    assert set(rows[0]) == {"row", "id", "drawn"}
+    rows = engine.rows(add_hashes(nw.from_native(frame), "id", hashed=3).to_native())
+    assert [row["hashed"] for row in rows] == [None if number is None else stated(number, 3) for number in numbers]
+    assert set(rows[0]) == {"row", "id", "hashed"}
 
 
 @on_each_engine
 @given(ids=st.lists(st.integers(0, 10**15 - 1), min_size=1, max_size=20))
-def test_a_number_draws_the_same_as_its_text(engine: Engine, ids: list[int]) -> None:
+def test_a_number_has_the_hash_of_its_text(engine: Engine, ids: list[int]) -> None:
     columns = {"row": range(len(ids)), "id": ids, "text": [str(identity) for identity in ids]}
     frame = engine.frame(columns, {"row": pa.int64(), "id": pa.int64(), "text": pa.string()})
-    drawn_twice = add_hashes(add_hashes(nw.from_native(frame), "id", number=2), "text", text_draw=2)
-    rows = engine.rows(drawn_twice.to_native())
-    assert [row["number"] for row in rows] == [row["text_draw"] for row in rows]
+    hashed_twice = add_hashes(add_hashes(nw.from_native(frame), "id", number=2), "text", text_hash=2)
+    rows = engine.rows(hashed_twice.to_native())
+    assert [row["number"] for row in rows] == [row["text_hash"] for row in rows]
 
 
-def test_a_null_id_draws_nothing(engine: Engine) -> None:
-    assert drawn(engine, [7, None], step=1) == [7 * MULTIPLIER, None]
+def test_a_null_id_has_no_hash(engine: Engine) -> None:
+    assert hashes_of(engine, [7, None], step=1) == [7 * MULTIPLIER, None]
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 5, 100, HASH_RANGE])
@@ -126,10 +126,10 @@ def test_the_remainder_is_that_of_a_floored_division(engine: Engine, divisor: in
 
 
 @pytest.fixture(scope="module")
-def draws() -> dict[int, np.ndarray]:
-    """Draws of sequential ids, by the step."""
+def hashes() -> dict[int, np.ndarray]:
+    """Hashes of sequential ids, by the step."""
     frame = nw.from_native(pa.table({"id": np.arange(1, SEQUENTIAL + 1)}))
-    return {step: add_hashes(frame, "id", drawn=step)["drawn"].to_numpy() for step in STEPS}
+    return {step: add_hashes(frame, "id", hashed=step)["hashed"].to_numpy() for step in STEPS}
 
 
 def assert_even(counts: np.ndarray) -> None:
@@ -139,32 +139,32 @@ def assert_even(counts: np.ndarray) -> None:
 
 @pytest.mark.parametrize("step", STEPS[1:])
 @pytest.mark.parametrize("divisor", [2, 5, 10, 100])
-def test_the_low_digits_of_sequential_ids_are_even(draws, step: int, divisor: int) -> None:
-    assert_even(np.bincount(draws[step] % divisor, minlength=divisor))
+def test_the_low_digits_of_sequential_ids_are_even(hashes, step: int, divisor: int) -> None:
+    assert_even(np.bincount(hashes[step] % divisor, minlength=divisor))
 
 
 @pytest.mark.parametrize("step", [2, 3, 4])
 @pytest.mark.parametrize("parts", [10, 100])
-def test_the_shares_of_sequential_ids_are_even(draws, step: int, parts: int) -> None:
-    assert_even(np.bincount((draws[step] / HASH_RANGE * parts).astype(int), minlength=parts))
+def test_the_shares_of_sequential_ids_are_even(hashes, step: int, parts: int) -> None:
+    assert_even(np.bincount((hashes[step] / HASH_RANGE * parts).astype(int), minlength=parts))
 
 
-def test_the_first_step_alone_leaves_neighbours_together(draws) -> None:
+def test_the_first_step_alone_leaves_neighbours_together(hashes) -> None:
     with pytest.raises(AssertionError):
-        assert_even(np.bincount((draws[1] / HASH_RANGE * 10).astype(int), minlength=10))
+        assert_even(np.bincount((hashes[1] / HASH_RANGE * 10).astype(int), minlength=10))
 
 
-def test_split_fold_and_thinning_do_not_know_each_other(draws) -> None:
-    tenths = (draws[3] / HASH_RANGE * 10).astype(int)
-    assert_even(np.bincount(draws[1] % 100 * 50 + draws[2] % 5 * 10 + tenths, minlength=100 * 5 * 10))
+def test_split_fold_and_thinning_do_not_know_each_other(hashes) -> None:
+    tenths = (hashes[3] / HASH_RANGE * 10).astype(int)
+    assert_even(np.bincount(hashes[1] % 100 * 50 + hashes[2] % 5 * 10 + tenths, minlength=100 * 5 * 10))
 
 
-def test_the_rows_to_research_are_taken_alike_from_each_split_fold_and_thinning(draws) -> None:
-    thinning, research = ((draws[step] / HASH_RANGE * 10).astype(int) for step in (3, 4))
-    for other, values in ((draws[1] % 100, 100), (draws[2] % 5, 5), (thinning, 10)):
+def test_the_rows_to_research_are_taken_alike_from_each_split_fold_and_thinning(hashes) -> None:
+    thinning, research = ((hashes[step] / HASH_RANGE * 10).astype(int) for step in (3, 4))
+    for other, values in ((hashes[1] % 100, 100), (hashes[2] % 5, 5), (thinning, 10)):
         assert_even(np.bincount(other * 10 + research, minlength=values * 10))
 
 
-def test_the_bound_tells_draws_that_know_each_other(draws) -> None:
+def test_the_bound_tells_hashes_that_know_each_other(hashes) -> None:
     with pytest.raises(AssertionError):
-        assert_even(np.bincount(draws[1] % 100 * 5 + draws[1] % 5, minlength=500))
+        assert_even(np.bincount(hashes[1] % 100 * 5 + hashes[1] % 5, minlength=500))

@@ -1,4 +1,4 @@
-"""Odd values, and cases drawn by Hypothesis that are looked at together."""
+"""Odd values, and cases of Hypothesis that are looked at together."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ TEXTS = st.none() | st.sampled_from(HOSTILE) | st.text(max_size=12) | st.text(" 
 
 
 def collect(cases: int, strategy: st.SearchStrategy) -> list:
-    """Draw cases, all of which are looked at together: a frame of Spark for each would take hours."""
-    drawn = []
+    """Collect cases, all of which are looked at together: a frame of Spark for each would take hours."""
+    cases_found = []
 
     @settings(max_examples=cases, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=ANY)
     @given(case=strategy)
-    def draw(case: object) -> None:
-        drawn.append(case)
+    def keep(case: object) -> None:
+        cases_found.append(case)
 
-    draw()
-    return drawn
+    keep()
+    return cases_found

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from kedro_handover.datasets.spark_table_dataset import SparkTableDataset
 
-ROWS = pd.DataFrame({"premises_id": [1, 2, 3], "district_id": [1, 2, 2], "name": ["a", None, "c"]})
+ROWS = pd.DataFrame({"order_id": [1, 2, 3], "shop": [1, 2, 2], "name": ["a", None, "c"]})
 
 
 def table_at(folder, **save_args) -> SparkTableDataset:
@@ -19,17 +19,17 @@ def table_at(folder, **save_args) -> SparkTableDataset:
 
 
 def rows_of(frame) -> list[tuple]:
-    return sorted(tuple(row) for row in frame.select("premises_id", "district_id", "name").collect())
+    return sorted(tuple(row) for row in frame.select("order_id", "shop", "name").collect())
 
 
 def jobs(spark) -> int:
     return spark.sparkContext._jsc.sc().statusStore().jobsList(None).size()  # noqa: SLF001 - pyspark offers no other way
 
 
-@pytest.mark.parametrize("save_args", [{}, {"partitionBy": "district_id"}], ids=["whole", "partitioned"])
+@pytest.mark.parametrize("save_args", [{}, {"partitionBy": "shop"}], ids=["whole", "partitioned"])
 def test_a_table_comes_back_and_its_files_are_not_asked_for_columns(spark, tmp_path, save_args) -> None:
     dataset = table_at(tmp_path, **save_args)
-    saved = spark.createDataFrame(ROWS).withColumn("district_id", F.col("district_id").cast("int"))
+    saved = spark.createDataFrame(ROWS).withColumn("shop", F.col("shop").cast("int"))
     dataset.save(saved)
     before = jobs(spark)
     loaded = dataset.load()
@@ -74,7 +74,7 @@ def test_a_save_that_fails_leaves_the_table_before_it(spark, tmp_path) -> None:
 def test_a_table_can_be_made_from_itself(spark, tmp_path) -> None:  # noqa: ARG001
     dataset = table_at(tmp_path)
     dataset.save(ROWS)
-    dataset.save(dataset.load().where("premises_id > 1"))
+    dataset.save(dataset.load().where("order_id > 1"))
     assert rows_of(dataset.load()) == [(2, 2, None), (3, 2, "c")]
     assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
 
