@@ -10,7 +10,6 @@ from kedro_handover.nodes.research import (
     score_with_research,
     search_tree,
 )
-from kedro_handover.reporting.pages import render_research_report
 from kedro_handover.reporting.plots import (
     plot_calibration,
     plot_confusion_matrix,
@@ -19,11 +18,12 @@ from kedro_handover.reporting.plots import (
     plot_roc_curve,
     plot_tree_top,
 )
+from kedro_handover.reporting.research_report import render_research_report
 
 from .score_map import plot_score_map
 
 FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "importances", "map", "tree_top")
-"""Those of the report, in its order; the last one is shown on the whole width."""
+"""Those of the report, in its order; `map` is the project's own."""
 
 
 def create_pipeline() -> Pipeline:

@@ -1,36 +1,35 @@
-"""Drift, for people: one page of HTML that needs no other file."""
+"""The drift report: how far the rows to score are from those of the release, on one page."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from io import BytesIO
 from typing import Any
 
-from kedro_handover.formatting import format_share
 from kedro_handover.project import ProjectSpec
-from kedro_handover.reporting.pages import render_page
+from kedro_handover.reporting.page import encode_figure, render_page
 
 
-def render_drift_report(drift: dict[str, Any], rejections: dict[str, Any], project: ProjectSpec) -> str:
-    """Put the drift of every feature on one page, with a plot.
+def render_drift_report(
+    drift: dict[str, Any], rejections: dict[str, Any], project: ProjectSpec, *, sections: dict[str, Any] | None = None
+) -> str:
+    """Put the drift of every feature on one page, with a figure.
 
     Args:
-        drift: What `measure_drift` gives.
+        drift: What `kedro_handover.evaluation.drift.measure_drift` gives.
         rejections: How many rows of the table are valid and rejected, and by which rules.
         project: Its words.
+        sections: Sections of the project's own, by title, see `kedro_handover.reporting.page.render_page`.
 
     Returns:
-        The page; it holds its picture.
+        The page; it holds its figure.
     """
     from kedro_handover.reporting.plots import plot_drift
 
-    buffer = BytesIO()
-    plot_drift(drift).savefig(buffer, dpi=150)
     return render_page(
         "drift_report.html",
+        sections,
         drift=drift,
         rejections=rejections,
-        picture=b64encode(buffer.getvalue()).decode(),
+        figure=encode_figure(plot_drift(drift)),
         project=project,
-        format_share=format_share,
+        words=project.words,
     )

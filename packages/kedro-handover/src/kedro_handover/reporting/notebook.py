@@ -9,27 +9,27 @@ from kedro_handover.lazy_types import Figure
 
 DOTS_PER_INCH = 120
 PIXELS_PER_INCH = 90
-"""Of the page: fewer than there are dots, so that a picture is sharp on a fine screen too."""
+"""Of the page: fewer than there are dots, so that an image is sharp on a fine screen too."""
 
 COLOURS = 128
-"""A picture has no more, and a third of the bytes; the eye finds no difference."""
+"""An image has no more, and a third of the bytes; the eye finds no difference."""
 
 
 def show(figure: Figure, description: str) -> Any:
     """Make a figure the output of a cell.
 
     Args:
-        figure: What is to be seen.
-        description: What there is to see, for readers who hear the page.
+        figure: What is shown.
+        description: What there is to see, for readers who hear the notebook.
 
     Returns:
-        A picture that IPython displays; `nbconvert` gives it the description as its alternative text.
+        An image that IPython displays; `nbconvert` gives it the description as its alternative text.
     """
     from IPython.display import Image
-    from PIL import Image as Picture
+    from PIL import Image as PillowImage
 
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, dpi=DOTS_PER_INCH)
-    Picture.open(drawn).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
+    file, small = BytesIO(), BytesIO()
+    figure.savefig(file, dpi=DOTS_PER_INCH)
+    PillowImage.open(file).convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
     width = round(figure.get_figwidth() * PIXELS_PER_INCH)
     return Image(small.getvalue(), format="png", width=width, alt=description)  # type: ignore[no-untyped-call]

@@ -1,30 +1,28 @@
-"""Parity, for people: a Markdown summary, and one page of HTML that needs no other file."""
+"""The parity report: how far production is from research, as a summary in Markdown and on one page."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from io import BytesIO
 from typing import Any
 
 from kedro_handover.formatting import format_share
 from kedro_handover.models.registry import ALL_MODELS
 from kedro_handover.project import ProjectSpec
-from kedro_handover.reporting.pages import render_page
+from kedro_handover.reporting.page import encode_figure, render_page
 
 TITLES = {name: model.title for name, model in ALL_MODELS.items()}
 
 
 def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
-    """Say in a table how far each model is from research.
+    """Summarise in a table how far each model is from research.
 
     Args:
-        parity: What was measured of each model.
+        parity: What `kedro_handover.nodes.parity.measure_parity` gives.
 
     Returns:
         The table, in Markdown, and the failures if there are any.
     """
     lines = [
-        "# Parity with research",
+        "# Parity report: production against research",
         "",
         "| model | rows | differing | same label | largest \\|Δp\\| | mean \\|Δp\\| | AUC | research | PSI |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -42,35 +40,39 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
 
 
 def render_parity_report(
-    parity: dict[str, dict[str, Any]], row_counts: dict[str, int], rejections: dict[str, Any], project: ProjectSpec
+    parity: dict[str, dict[str, Any]],
+    row_counts: dict[str, int],
+    rejections: dict[str, Any],
+    project: ProjectSpec,
+    *,
+    sections: dict[str, Any] | None = None,
 ) -> str:
     """Put the comparison of every model on one page, with where they disagree.
 
     Args:
-        parity: What was measured of each model.
-        row_counts: The rows on their way, as `count_rows` gives them.
+        parity: What `kedro_handover.nodes.parity.measure_parity` gives.
+        row_counts: The rows of each class and split, as `count_rows` gives them.
         rejections: How many rows of the table are valid and rejected, and by which rules.
         project: Its words.
+        sections: Sections of the project's own, by title, see `kedro_handover.reporting.page.render_page`.
 
     Returns:
-        The page; it holds its pictures.
+        The page; it holds its figures.
     """
     from kedro_handover.reporting.plots import plot_disagreement
 
-    pictures = {}
-    for name, one in parity.items():
-        if not one["by_group"]:
-            continue
-        buffer = BytesIO()
-        plot_disagreement(one["by_group"], project).savefig(buffer, dpi=120)
-        pictures[name] = b64encode(buffer.getvalue()).decode()
     return render_page(
         "parity_report.html",
+        sections,
         project=project,
+        words=project.words,
         origin=project.describe_origin(row_counts),
         rejections=rejections,
         parity=parity,
-        pictures=pictures,
+        figures={
+            name: encode_figure(plot_disagreement(one["by_group"], project))
+            for name, one in parity.items()
+            if one["by_group"] and one["n_diff"]
+        },
         titles=TITLES,
-        format_share=format_share,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
 SPLIT_LINES: dict[str, dict[str, Any]] = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
 STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
