@@ -1,60 +1,75 @@
-# What a person does with this project; `make` lists it. The first use makes .venv from requirements.lock.
+# What a person does with this project; `make` lists it. The first use of a target sets up what it needs, pinned by
+# requirements.lock: `make run` the packages of a run, all that tests, documentation and notebooks need besides.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark4 lint lock sample census new viz viz-build docs notebooks benchmark package chromium clean
+.PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines spark24 viz viz-build docs notebooks \
+  benchmark package chromium clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
 BIN4 := .venv-spark4/bin
 UV := .uv/bin/uv
+LIBRARY := packages/kedro-handover
+PROJECTS := requirements.lock pyproject.toml $(LIBRARY)/pyproject.toml
+# Each package in the version and with the hashes of the lock; what a package is built with, too.
+PINNED := --constraint requirements.lock --build-constraint requirements.lock
 VINTAGE := $(lastword $(shell sed -n 's/^vintage: *\([0-9]*\).*/\1/p' conf/base/globals.yml $(wildcard conf/local/globals.yml)))
 CENSUS := data/01_raw/$(VINTAGE)_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.
 VIZ_ENV = $(if $(wildcard data/prod/06_models/release.json),prod,base)
 PORT := 4141
-NO_HINTS = localStorage.KedroViz ??= JSON.stringify({showFeatureHints: false})
-NEEDS_SERVER = location.protocol == "file:" && addEventListener("load", () => document.body.textContent = \
-  "The graph can not be opened as a file: run make viz.")
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
-export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV PYTHONPATH
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
-run: .venv/installed  ## the main job: research, production on Spark, and the comparison; draws a sample if no census is there
+run: .venv/installed  ## the main job: research, production on Spark, and the comparison; on a synthetic census if none is there
 	@if [ -e $(CENSUS) ]; then \
 	  echo "The census is $(CENSUS), which is there already."; \
 	else \
-	  echo "There is no $(CENSUS): a sample is drawn from published counts. (make census gets the published file.)"; \
+	  echo "There is no $(CENSUS): a synthetic one is made from published counts. (make census downloads the published file.)"; \
 	  $(BIN)/kedro run --pipelines=synthetic_census; \
 	fi
 	@$(BIN)/kedro run
 	@$(BIN)/kedro run --env=prod
 
-test: .venv/installed chromium lint  ## check the code, then run all tests
+check: lint  ## lint, types, contracts, and the tests that need no Spark: while you write
+	@$(BIN)/python -m pytest -m "not spark and not slow"
+
+test: chromium lint  ## all that a release of this project needs; CI runs it
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: chromium lint  ## the slow tests too, and those on Spark 4: before a version is tagged
 	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test-spark4
 
 # What a plain run in prod leaves is all that these tests look at.
 test-spark4: .venv-spark4/installed  ## run in prod on Spark 4, without H2O, and hold it to the rows and the tree of research
 	@JAVA_HOME="$$(cat .venv-spark4/java)" $(BIN4)/python -m pytest --engines=spark tests/test_production.py \
 	  -k "rows_of_research or very_same_tree or not_one_prediction or release_names or every_premises or summary_adds"
 
-lint: .venv/installed  ## ruff, mypy, import-linter
+lint: .venv/installed-for-tests  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-sample: .venv/installed  ## draw a sample census; ROWS=1000000 for more rows
+synthetic: .venv/installed  ## generate a synthetic census; ROWS=1000000 for more rows
 	@$(BIN)/kedro run --pipelines=synthetic_census $(if $(ROWS),--params rows=$(ROWS))
 
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
 new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
-	@$(BIN)/python -m new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
+	@$(BIN)/kedro handover new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
+
+engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --env=polars` and the like
+	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'
+
+spark24: .venv/installed  ## set up Spark 2.4, for `kedro run --env=spark24`
+	@UV="$(CURDIR)/$(UV)" deploy/spark-2.4/setup.sh .spark24
 
 # `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
 viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
@@ -63,37 +78,38 @@ viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken
 	  $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/graph $(PORT) >build/viz.log 2>&1 || { \
 	  tail -n 1 build/viz.log >&2; exit 1; }
 
-# As kedro-viz makes it, it tells where this folder lies, and opens with what is new in kedro-viz.
-viz-build: .venv/installed  ## make the graph a page of its own, with previews, in build/graph
+viz-build: .venv/installed-for-tests  ## make the graph a page of its own, with previews, in build/graph
 	@rm -rf build/api build/assets build/graph
 	@KEDRO_ENV=$(VIZ_ENV) $(BIN)/kedro viz build --include-previews
-	@sed -i '/<link$$/{N;N;N;d;}; /rel="preconnect"/d; s|</title>|&<script>$(NO_HINTS); $(subst &,\&,$(NEEDS_SERVER))</script>|' build/index.html
-	@grep -rlF "$(CURDIR)/" build/api | xargs sed -i 's|file://$(CURDIR)/||g; s|$(CURDIR)/||g'
-	@mkdir build/graph && mv build/api build/assets build/*.html build/favicon.ico build/graph
+	@$(BIN)/python docs/viz_page.py build .
 
 docs: viz-build  ## build the documentation site, with the graph and the figures of the last run
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html."
 
 # What the Java of Spark says goes to the terminal, and the time of day is not kept: a refresh changes what has changed.
-notebooks: .venv/installed  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
+notebooks: .venv/installed-for-tests  ## run the notebooks and refresh their outputs, after the runs that they look at if there are none
 	@[ -e data/06_models/research_model.skops ] && [ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
 	@$(BIN)/jupytext --quiet --to ipynb --update notebooks/[0-9]*.py
 	@$(BIN)/jupyter nbconvert --log-level=WARN --to=notebook --inplace --execute notebooks/[0-9]*.ipynb \
 	  --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.extra_arguments=--IPKernelApp.capture_fd_output=False \
 	  --KernelManager.transport_encryption=required
 
-benchmark: .venv/installed  ## measure the engines side by side, to docs/benchmarks; two hours or more, nothing else running
+benchmark: .venv/installed-for-tests  ## measure the engines side by side, to docs/benchmarks; two hours or more, nothing else running
 	@$(BIN)/python benchmarks/engines.py
 
-package: .venv/installed  ## build in dist/ what a cluster needs: wheel, configuration, pinned requirements, submit.py
-	@mkdir -p build && $(BIN)/kedro package >build/package.log 2>&1 || { cat build/package.log >&2; exit 1; }
+# setuptools would pack modules that have moved since the last build: build/lib is not kept.
+package: .venv/installed  ## build in dist/ what a cluster needs: both wheels, configuration, pinned requirements, submit.py
+	@rm -rf dist build/lib $(LIBRARY)/build && mkdir -p build
+	@{ $(BIN)/kedro package && $(BIN)/python -m build --wheel --no-isolation --outdir dist $(LIBRARY); } \
+	  >build/package.log 2>&1 || { cat build/package.log >&2; exit 1; }
 	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
 	@echo "dist/ has: $$(ls -m dist | tr -d '\n')."
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --upgrade --group dev --all-extras pyproject.toml --output-file requirements.lock
+	  --no-header --no-annotate --no-emit-package kedro-handover --upgrade --group dev --all-extras pyproject.toml \
+	  --output-file requirements.lock
 	@echo 'pyspark>=4,<5' | $(UV) pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade - --output-file requirements-spark4.lock
 
@@ -106,19 +122,26 @@ chromium:
 	  echo "The tests open pages in Chromium. Install it (on Debian: apt-get install chromium), then run make again." >&2; \
 	  exit 1; }
 
-clean:  ## remove .venv, caches and builds; data stays
-	@rm -rf .venv .venv-spark4 .uv build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
-	@find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+clean:  ## remove environments, caches and builds; data stays
+	@rm -rf .venv .venv-spark4 .spark24 .uv build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .viz
+	@rm -rf src/*.egg-info $(LIBRARY)/src/*.egg-info $(LIBRARY)/build
+	@find src packages tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/installed: requirements.lock pyproject.toml $(UV)
+# What a run needs: the two projects and H2O.
+.venv/installed: $(PROJECTS) $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
-	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o]'
+	@touch $@
+
+# All of the lock: every extra, and what tests, documentation and notebooks are run with.
+.venv/installed-for-tests: .venv/installed
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --build-constraint requirements.lock \
+	  --requirements requirements.lock
 	@touch $@
 
 # The same lock but for pyspark. Spark 4 starts with a module of Java that the Java of the wheel has not.
-.venv-spark4/installed: requirements.lock requirements-spark4.lock pyproject.toml $(UV)
+.venv-spark4/installed: requirements-spark4.lock $(PROJECTS) $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv-spark4
 	@for java in "$$JAVA_HOME/bin/java" "$$(command -v java)" /usr/lib/jvm/*/bin/java; do \
 	  if "$$java" --list-modules 2>/dev/null | grep -q jdk.incubator.vector; then \
@@ -128,7 +151,7 @@ clean:  ## remove .venv, caches and builds; data stays
 	@echo h2o-pysparkling-3-5 > .venv-spark4/excludes.txt
 	@$(UV) pip install --quiet --python $(BIN4)/python --no-deps --require-hashes --requirements requirements.lock \
 	  --overrides requirements-spark4.lock --excludes .venv-spark4/excludes.txt
-	@$(UV) pip install --quiet --python $(BIN4)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN4)/python --no-deps --no-build-isolation --editable $(LIBRARY) --editable .
 	@touch $@
 
 # uv comes from the same lock; pip reads the version and hashes of that one package from it.
