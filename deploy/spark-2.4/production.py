@@ -11,19 +11,19 @@ table for each way of scoring, with `id`, `split`, `group`, `label`, `probabilit
 - `mllib`, `h2o`: trained here anew, with the hyperparameters of research.
 """
 
-from __future__ import print_function
+from __future__ import annotations
 
 import argparse
 import atexit
 import hashlib
-import io
 import json
-import os
 import secrets
 import shutil
 import socket
 import sys
 import tempfile
+from pathlib import Path
+from typing import Any
 
 SPARK = "2.4."
 JAVA = "1.8."
@@ -32,80 +32,83 @@ USER = "kedro-handover"
 PORTS = range(54300, 60000, 100)
 
 
-def main():
+def main() -> None:
     """Score and train; each step says what it does in one line."""
     arguments = parse_arguments()
-    with io.open(os.path.join(arguments.bundle, "bundle.json"), encoding="utf-8") as file:
-        bundle = json.load(file)
+    bundle = json.loads((arguments.bundle / "bundle.json").read_text(encoding="utf-8"))
     spark = start_spark()
     rows = spark.read.parquet(arguments.model_input)
     missing = [name for name in bundle["features"] if name not in rows.columns]
     if missing:
-        sys.exit("%s has no column %s, which the model needs." % (arguments.model_input, ", ".join(missing)))
+        sys.exit(f"{arguments.model_input} has no column {', '.join(missing)}, which the model needs.")
     rows.cache()
-    say("%d rows on Spark %s." % (rows.count(), spark.version))
+    say(f"{rows.count():,} rows on Spark {spark.version}.")
     works = [("sql", score_with_sql), ("mllib_tree", score_with_mllib_tree), ("mojo", score_with_mojo)]
     if not arguments.score_only:
         works += [("mllib", train_mllib), ("h2o", train_h2o)]
     for name, work in works:
         if name in bundle["ways"]:
-            say("%s: %s" % (name, work.__doc__.split(".")[0].lower()))
-            write(work(rows, bundle, arguments.bundle), bundle["threshold"], os.path.join(arguments.output, name))
+            say(f"{name}: {work.__doc__}")
+            write(work(rows, bundle, arguments.bundle), bundle["threshold"], f"{arguments.output}/{name}")
     spark.stop()
 
 
-def parse_arguments():
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bundle", required=True, help="the folder that `make package` made")
+    parser.add_argument("--bundle", required=True, type=Path, help="the folder that `make package` made")
     parser.add_argument("--model-input", required=True, help="a Parquet table, wherever Spark finds it")
     parser.add_argument("--output", required=True, help="a folder for the tables, wherever Spark writes to")
     parser.add_argument("--score-only", action="store_true", help="train nothing")
     return parser.parse_args()
 
 
-def say(text):
+def say(text: str) -> None:
+    """Tell who has started this; it passes each line on."""
     print(text, flush=True)
 
 
-def start_spark():
+def start_spark() -> Any:
     """Start Spark, or take that of spark-submit; refuse another version than this script is for."""
     import pyspark
     from pyspark.sql import SparkSession
 
     if not pyspark.__version__.startswith(SPARK):
-        sys.exit("This script is for Spark 2.4; here is %s. Use `kedro run --env=prod` there." % pyspark.__version__)
+        sys.exit(
+            f"This script needs Spark 2.4; here is {pyspark.__version__}, for which there is `kedro run --env=prod`."
+        )
     spark = SparkSession.builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     java = spark.sparkContext._jvm.System.getProperty("java.version")
     if not java.startswith(JAVA):
-        sys.exit("Spark 2.4 needs Java 8; JAVA_HOME has Java %s." % java)
+        sys.exit(f"Spark 2.4 needs Java 8; JAVA_HOME has Java {java}.")
     return spark
 
 
-def score_with_sql(rows, bundle, folder):
+def score_with_sql(rows: Any, bundle: dict[str, Any], folder: Path) -> Any:
     """Score with the SQL expression."""
     from pyspark.sql import functions
 
     return rows.withColumn("probability", functions.expr(bundle["sql"]))
 
 
-def score_with_mllib_tree(rows, bundle, folder):
+def score_with_mllib_tree(rows: Any, bundle: dict[str, Any], folder: Path) -> Any:
     """Score with the tree that was handed over to MLlib."""
     from pyspark.ml import PipelineModel
 
-    return second_class(PipelineModel.load(url(os.path.join(folder, "mllib_tree"))).transform(rows))
+    return second_class(PipelineModel.load(url(folder / "mllib_tree")).transform(rows))
 
 
-def score_with_mojo(rows, bundle, folder):
+def score_with_mojo(rows: Any, bundle: dict[str, Any], folder: Path) -> Any:
     """Score with H2O's model of production."""
     load_sparkling_water()
     from ai.h2o.sparkling.ml.models import H2OMOJOModel, H2OMOJOSettings
 
     settings = H2OMOJOSettings(**bundle["mojo_settings"])
-    return true_class(H2OMOJOModel.createFromMojo(url(os.path.join(folder, "mojo.zip")), settings).transform(rows))
+    return true_class(H2OMOJOModel.createFromMojo(url(folder / "mojo.zip"), settings).transform(rows))
 
 
-def train_mllib(rows, bundle, folder):
+def train_mllib(rows: Any, bundle: dict[str, Any], folder: Path) -> Any:
     """Train MLlib's decision tree."""
     from pyspark.ml import Pipeline
     from pyspark.ml.classification import DecisionTreeClassifier
@@ -126,7 +129,7 @@ def train_mllib(rows, bundle, folder):
     return second_class(model.transform(rows))
 
 
-def train_h2o(rows, bundle, folder):
+def train_h2o(rows: Any, bundle: dict[str, Any], folder: Path) -> Any:
     """Train H2O's decision tree in a cluster of its own, closed to all others."""
     load_sparkling_water()
     spark = rows.sql_ctx.sparkSession
@@ -157,39 +160,41 @@ def train_h2o(rows, bundle, folder):
     return true_class(model.transform(rows))
 
 
-def load_sparkling_water():
+def load_sparkling_water() -> None:
+    """Put the jar of Sparkling Water on the running Spark."""
     from ai.h2o.sparkling.Initializer import Initializer
 
     Initializer.load_sparkling_jar()
 
 
-def start_h2o(spark):
+def start_h2o(spark: Any) -> Any:
     """Start H2O on loopback, or the driver's address on a cluster, with a password that each request needs."""
     from ai.h2o.sparkling.H2OConf import H2OConf
     from ai.h2o.sparkling.H2OContext import H2OContext
 
     jvm = spark.sparkContext._jvm
     host = spark.sparkContext.getConf().get("spark.driver.host")
-    folder = tempfile.mkdtemp(prefix="h2o-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    password, login = secrets.token_hex(32), os.path.join(folder, "%s.conf" % os.path.basename(folder))
-    with io.open(os.open(login, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
-        file.write(u"%s: MD5:%s\n" % (USER, hashlib.md5(password.encode()).hexdigest()))
+    folder = Path(tempfile.mkdtemp(prefix="h2o-"))
+    atexit.register(shutil.rmtree, str(folder), ignore_errors=True)
+    password, login = secrets.token_hex(32), folder / f"{folder.name}.conf"
+    login.touch(mode=0o600)
+    login.write_text(f"{USER}: MD5:{hashlib.md5(password.encode()).hexdigest()}\n", encoding="ascii")
     conf = H2OConf()
-    conf.setHashLoginEnabled().setLoginConf(login).setUserName(USER).setPassword(password)
+    conf.setHashLoginEnabled().setLoginConf(str(login)).setUserName(USER).setPassword(password)
     conf.setClientIp(host).setBasePort(free_ports())
     conf.setProgressBarDisabled().setModelPrintAfterTrainingDisabled()
     conf.setClusterTopologyListenerDisabled()
-    conf.setLogDir(os.path.join(folder, "logs")).setIcedDir(os.path.join(folder, "iced"))
+    conf.setLogDir(str(folder / "logs")).setIcedDir(str(folder / "iced"))
     if host == "127.0.0.1":
-        conf.setExtraProperties("-ip %s -web_ip %s" % (host, host))
+        conf.setExtraProperties(f"-ip {host} -web_ip {host}")
     context = H2OContext.getOrCreate(conf)
     # The proxy of H2O's web pages listens on all interfaces, and nothing here needs it.
     getattr(getattr(jvm.ai.h2o.sparkling.backend.utils, "ProxyStarter$"), "MODULE$").stopFlowProxy()
     return context
 
 
-def free_ports():
+def free_ports() -> int:
+    """Find two ports for H2O: the one that is given, and the next."""
     for first in PORTS:
         with socket.socket() as probe:
             try:
@@ -197,16 +202,17 @@ def free_ports():
             except OSError:
                 continue
             return first + 1
-    sys.exit("No port from %d to %d is free for H2O on this machine. End other runs." % (PORTS[0], PORTS[-1]))
+    sys.exit(f"No port from {PORTS[0]} to {PORTS[-1]} is free for H2O on this machine. End other runs.")
 
 
-def training_rows(rows, kind):
+def training_rows(rows: Any, kind: str) -> Any:
+    """Take the training split, with the label in the type that a trainer wants."""
     from pyspark.sql import functions
 
     return rows.where(functions.col("split") == "train").withColumn(LABEL, functions.col("label").cast(kind))
 
 
-def second_class(scored):
+def second_class(scored: Any) -> Any:
     """Take the probability of the second class out of MLlib's vector; Spark 2.4 has no function for it."""
     from pyspark.sql import functions
     from pyspark.sql.types import DoubleType
@@ -215,23 +221,25 @@ def second_class(scored):
     return scored.withColumn("probability", take(functions.col("probability")))
 
 
-def true_class(scored):
+def true_class(scored: Any) -> Any:
+    """Take the probability of the positive class out of what H2O gives."""
     from pyspark.sql import functions
 
     return scored.withColumn("probability", functions.col("detailed_prediction.probabilities.true"))
 
 
-def write(scored, threshold, path):
+def write(scored: Any, threshold: float, path: str) -> None:
+    """Write a predictions table."""
     from pyspark.sql import functions
 
     columns = [name for name in ("id", "split", "group", "label") if name in scored.columns]
     predicted = functions.col("probability") > threshold
-    scored.select(columns + ["probability", predicted.alias("prediction")]).write.parquet(path, mode="overwrite")
+    scored.select(*columns, "probability", predicted.alias("prediction")).write.parquet(path, mode="overwrite")
 
 
-def url(path):
-    """Give a path of this machine as Spark takes it whatever its default file system; a URL stays."""
-    return path if "://" in path else "file://" + os.path.abspath(path)
+def url(path: Path) -> str:
+    """Give a path of this machine as Spark takes it, whatever its default file system is."""
+    return path.resolve().as_uri()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,13 @@
 from kedro.pipeline import Pipeline
 
 from kedro_handover.spark.h2o import is_installed
-from premises.pipelines import data_engineering, sklearn_research, spark24_production, spark_production, synthetic_census
+from premises.pipelines import (
+    data_engineering,
+    sklearn_research,
+    spark24_production,
+    spark_production,
+    synthetic_census,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -28,6 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "scoring": features + _in_namespace("spark_production", spark_production.create_scoring_pipeline()),
         "research_scoring": features + _in_namespace("sklearn_research", sklearn_research.create_scoring_pipeline()),
         "spark24_production": spark24_production.create_pipeline(),
+        "spark24_bundle": spark24_production.create_bundle_pipeline(),
         "synthetic_census": synthetic_census.create_pipeline(),
         "__default__": sum(story.values(), Pipeline([])),
     }

@@ -1,13 +1,16 @@
 """The spark24_production pipeline: `kedro run --env=spark24`, after `kedro run --env=prod`."""
 
 from kedro.pipeline import Node, Pipeline
+
 from kedro_handover.evaluation.predictions import measure_predictions
 from kedro_handover.models.registry import PRODUCTION_MODELS, SPARK24_MODELS
 from kedro_handover.nodes.parity import measure_parity
-from kedro_handover.nodes.spark24 import SAME_AS, check_parity, hold_to_production, predict_on_spark24
+from kedro_handover.nodes.spark24 import SAME_AS, check_parity, hold_to_production, predict_on_spark24, write_bundle
 from kedro_handover.reporting.parity_report import render_parity_report
 
 PARAMETERS = "params:spark_production"
+RELEASED = ("release@manifest", "research_search", "handed_over_location", "h2o_location", "handed_over_sql")
+"""What production has left: all that the bundle is made of."""
 
 
 def create_pipeline() -> Pipeline:
@@ -18,16 +21,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 predict_on_spark24,
-                [
-                    "release@manifest",
-                    "research_search",
-                    "handed_over_location",
-                    "h2o_location",
-                    "handed_over_sql",
-                    "model_input_location",
-                    PARAMETERS,
-                    "params:spark24",
-                ],
+                [*RELEASED, "model_input_location", PARAMETERS, "params:spark24"],
                 [f"{model}_predictions" for model in SPARK24_MODELS],
                 name="predict_on_spark24",
             ),
@@ -60,4 +54,11 @@ def create_pipeline() -> Pipeline:
             ),
             Node(check_parity, ["spark24_parity", "spark24_parity_report"], "spark24_checked", name="check_parity"),
         ]
+    )
+
+
+def create_bundle_pipeline() -> Pipeline:
+    """Make the pipeline that writes the bundle for a cluster with Spark 2.4; `make package` runs it."""
+    return Pipeline(
+        [Node(write_bundle, [*RELEASED, PARAMETERS, "params:spark24"], "spark24_bundle", name="write_bundle")]
     )

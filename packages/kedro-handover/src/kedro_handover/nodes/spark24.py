@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import Any, ClassVar
 
 import narwhals.stable.v2 as nw
@@ -47,6 +47,7 @@ class Spark24Parameters(Parameters):
     Attributes:
         home: The folder that `make spark24` has set up: the venv of Python 3.7, and the place of Java 8.
         script: The script that runs there.
+        bundle: The folder that `make package` puts the models into, for a cluster of that age.
         settings: Spark's settings by name.
         seconds: How long it may take.
     """
@@ -55,6 +56,7 @@ class Spark24Parameters(Parameters):
 
     home: str
     script: str
+    bundle: str
     settings: dict[str, str | int | bool]
     seconds: PositiveInt
 
@@ -71,7 +73,7 @@ def make_bundle(  # noqa: PLR0913, PLR0917 - all that the other side has to know
     """Put into one folder what Spark 2.4 needs to score and train as production does.
 
     Args:
-        folder: Where to; it is made.
+        folder: Where to; what is there is replaced.
         release: The manifest.
         research_search: A record for each candidate of the research, the best first.
         handed_over_location: Where the model that was handed over is saved, as MLlib's tree.
@@ -79,6 +81,8 @@ def make_bundle(  # noqa: PLR0913, PLR0917 - all that the other side has to know
         handed_over_sql: The model that was handed over, as an SQL expression.
         parameters: `max_bins`, `seed` and `h2o`.
     """
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     tree, mojo = Path(handed_over_location), Path(h2o_location) / "model"
     shutil.copytree(tree / "model", folder / "mllib_tree", ignore=shutil.ignore_patterns("*.crc"))
@@ -99,6 +103,35 @@ def make_bundle(  # noqa: PLR0913, PLR0917 - all that the other side has to know
         "release": {"sha256": release["model"]["sha256"], "released_at": release["released_at"]},
     }
     (folder / "bundle.json").write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def write_bundle(  # noqa: PLR0913, PLR0917 - as `make_bundle`
+    release: dict[str, Any],
+    research_search: list[dict[str, Any]],
+    handed_over_location: str,
+    h2o_location: str,
+    handed_over_sql: str,
+    parameters: SparkProductionParameters,
+    spark24: Spark24Parameters,
+) -> list[str]:
+    """Write the bundle for a cluster with Spark 2.4, where the script is all else that is needed.
+
+    Args:
+        release: The manifest.
+        research_search: A record for each candidate of the research, the best first.
+        handed_over_location: Where the model that was handed over is saved.
+        h2o_location: Where H2O's model is saved.
+        handed_over_sql: The model that was handed over, as an SQL expression.
+        parameters: `max_bins`, `seed` and `h2o`.
+        spark24: `bundle` is the folder.
+
+    Returns:
+        The files of the bundle.
+    """
+    folder = Path(spark24.bundle)
+    make_bundle(folder, release, research_search, handed_over_location, h2o_location, handed_over_sql, parameters)
+    logger.info("%s has the release of %s.", spark24.bundle, release["released_at"])
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def predict_on_spark24(  # noqa: PLR0913, PLR0917 - the bundle's parts, and how Spark is started
@@ -133,9 +166,7 @@ def predict_on_spark24(  # noqa: PLR0913, PLR0917 - the bundle's parts, and how 
 
     with tempfile.TemporaryDirectory(prefix="spark24-") as folder:
         bundle, output = Path(folder) / "bundle", Path(folder) / "output"
-        make_bundle(
-            bundle, release, research_search, handed_over_location, h2o_location, handed_over_sql, parameters
-        )
+        make_bundle(bundle, release, research_search, handed_over_location, h2o_location, handed_over_sql, parameters)
         arguments = [f"--bundle={bundle}", f"--model-input={model_input_location}", f"--output={output}"]
         _submit(spark24, arguments, Path(folder))
         return tuple(pd.read_parquet(output / way, dtype_backend="pyarrow") for way in WAYS)
@@ -227,17 +258,17 @@ def _submit(spark24: Spark24Parameters, arguments: list[str], folder: Path) -> N
             start_new_session=True,
             text=True,
         )
-        timer = Timer(spark24.seconds, _end, [process])
+        is_over = Event()
+        timer = Timer(spark24.seconds, lambda: (is_over.set(), _end(process)))
         timer.start()
         try:
             for line in process.stdout or ():
                 logger.info("Spark 2.4: %s", line.rstrip())
             code = process.wait()
         finally:
-            is_over = not timer.is_alive()
             timer.cancel()
             _end(process)
-    if is_over:
+    if is_over.is_set():
         msg = f"Spark 2.4 took longer than the {spark24.seconds} s that spark24.seconds allows, and was ended."
         raise SparkError(msg)
     if code:
