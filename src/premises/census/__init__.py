@@ -1,1 +1,1 @@
-"""The census of ground-floor premises: its files as published, its published counts, and samples drawn from them."""
+"""The census of ground-floor premises: its files as published, its counts, and synthetic ones made of them."""

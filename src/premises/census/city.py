@@ -1,4 +1,4 @@
-"""A city for a sample to stand in: parcels along streets, in census sections, within the outlines of the barris.
+"""A city for a synthetic census: parcels along streets, in census sections, within the outlines of the barris.
 
 How many premises each barri, axis and venue has is published. Where in a barri they stand is not among the figures, so
 the lines of the streets, the limits of the sections and the parcels are laid out at random, once for each seed.
@@ -87,8 +87,8 @@ class City:
     last: Integers
     quota: Integers
 
-    def draw_parcels(self, rng: np.random.Generator) -> Integers:
-        """Draw the parcel of each premises of one census; every group has exactly its number of premises.
+    def choose_parcels(self, rng: np.random.Generator) -> Integers:
+        """Choose the parcel of each premises of one census; every group has exactly its number of premises.
 
         Args:
             rng: The source of chance.

@@ -83,7 +83,7 @@ def download_census(
 
     Args:
         vintage: What to fetch and what a whole copy looks like.
-        target: The file's place. Nothing there is overwritten but a sample that this project drew.
+        target: The file's place. Nothing there is overwritten but a synthetic census that this project generated.
         portal: Base address of the CKAN portal.
         timeout_seconds: Longest wait for a connection, and for the next bytes.
 
@@ -93,7 +93,7 @@ def download_census(
     Raises:
         CensusDownloadError: If the place is taken, the portal can't be used, or what came is not the census.
     """
-    from premises.census.origin import note_beside
+    from premises.census.origin import remove_notes
 
     outcome = "already there, a verified copy: nothing to download"
     try:
@@ -104,10 +104,10 @@ def download_census(
                 # Asked again: a browser may have saved the file there while this one was on its way.
                 if not _holds_verified_copy(target, vintage):
                     if target.exists():
-                        click.echo(f"{target} was a drawn sample: the published census replaces it.")
+                        click.echo(f"{target} was a synthetic census: the published census replaces it.")
                     part.replace(target)
-        # Last, as a note has its sample's digest: it never speaks for the census, nor does a sample go without.
-        note_beside(target).unlink(missing_ok=True)
+        # Last, as a note has its file's digest: it never speaks for the census, nor is a synthetic one without it.
+        remove_notes(target)
     except OSError as error:
         msg = f"{target} can't be written: {error}. Check the folder's space and rights, or give another place by --to."
         raise CensusDownloadError(msg) from error
@@ -127,7 +127,7 @@ def _holds_verified_copy(target: Path, vintage: PublishedFile) -> bool:
         if is_synthetic_file(target):
             return False
     msg = (
-        f"{target} is taken: what is there is neither a known copy of the census nor a drawn sample, and is left as "
+        f"{target} is taken: what is there is neither a known copy of the census nor a synthetic one, and is left as "
         "it is. Move it away to download the census; or, if you saved the census there yourself, go on with `make run`."
     )
     raise CensusDownloadError(msg)
@@ -341,8 +341,8 @@ def _git_blob(file: Path) -> str:
 def main(vintage: int, target: Path | None, portal: str, timeout_seconds: float) -> None:
     """Download the census of ground-floor premises from Open Data BCN.
 
-    The file is checked (columns, rows, hash) before it is put in its place. Nothing is overwritten but a sample
-    census that this project drew. Run it again after a break: it starts clean.
+    The file is checked (columns, rows, hash) before it is put in its place. Nothing is overwritten but a
+    synthetic census that this project generated. Run it again after a break: it starts clean.
     """
     entry = PUBLISHED_FILES[vintage]
     target = target or RAW_LAYER / entry.file

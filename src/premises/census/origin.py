@@ -1,4 +1,4 @@
-"""What is a drawn sample and what is not: the note beside a file that says so, and the check that it still holds."""
+"""What is a synthetic census and what is not: the note beside a file that says so, and whether it still holds."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from premises.census.schema import CREDIT
 if TYPE_CHECKING:
     from pathlib import Path
 
-SYNTHETIC_NOTICE = f"This is a sample drawn from published counts. It is not the census itself. {CREDIT}."
+SYNTHETIC_NOTICE = (
+    f"This is a synthetic census, generated from published counts. It is not the census itself. {CREDIT}."
+)
+
+FORMER_SUFFIX = ".sample.json"
+"""How the names of notes ended before version 1.0: what has one may be replaced as well."""
 
 
 def note_beside(path: Path) -> Path:
-    """Name the note that stands beside a drawn sample.
+    """Name the note that stands beside a synthetic census.
 
     Args:
-        path: The sample: a file, or a folder of parts.
+        path: The census: a file, or a folder of parts.
 
     Returns:
-        `<name>.sample.json`, in the same folder.
+        `<name>.synthetic.json`, in the same folder.
     """
-    return path.with_name(f"{path.name}.sample.json")
+    return path.with_name(f"{path.name}.synthetic.json")
+
+
+def remove_notes(path: Path) -> None:
+    """Remove the notes that stand beside a synthetic census.
+
+    Args:
+        path: The census.
+    """
+    for note in _possible_notes(path):
+        note.unlink(missing_ok=True)
 
 
 def fingerprint(path: Path) -> str:
@@ -44,32 +59,38 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_note(sample: Path, note: Path, rows: int) -> None:
-    """Write down that a file or folder is a drawn sample.
+def write_note(census: Path, note: Path, rows: int) -> None:
+    """Write down that a file or folder is a synthetic census.
 
     Args:
-        sample: The sample.
+        census: The census.
         note: Where to write.
-        rows: How many premises the sample has.
+        rows: How many premises it has.
     """
-    content = {"notice": SYNTHETIC_NOTICE, "credit": CREDIT, "rows": rows, "sha256": fingerprint(sample)}
+    content = {"notice": SYNTHETIC_NOTICE, "credit": CREDIT, "rows": rows, "sha256": fingerprint(census)}
     note.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def is_synthetic_file(path: Path) -> bool:
-    """Tell whether a file or folder is a sample that was drawn here, and not changed since.
+    """Tell whether a file or folder is a census that was generated here, and not changed since.
 
     Args:
         path: What may be replaced if it is.
 
     Returns:
-        True if the note beside it has its digest; False for anything else, and where there is nothing.
+        True if a note beside it has its digest; False for anything else, and where there is nothing.
     """
-    note = note_beside(path)
-    if not path.exists() or not note.is_file():
-        return False
+    digests = {_read_digest(note) for note in _possible_notes(path) if note.is_file()} - {None}
+    return bool(digests) and path.exists() and fingerprint(path) in digests
+
+
+def _possible_notes(path: Path) -> tuple[Path, Path]:
+    return note_beside(path), path.with_name(f"{path.name}{FORMER_SUFFIX}")
+
+
+def _read_digest(note: Path) -> str | None:
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
     except ValueError:
-        return False
-    return isinstance(content, dict) and content.get("sha256") == fingerprint(path)
+        return None
+    return content.get("sha256") if isinstance(content, dict) else None

@@ -6,12 +6,13 @@ Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0); changed, 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 Quality = Literal["exact", "derived", "estimated"]
 """Published as it stands, what the exact counts leave over, or read off a chart to within `ESTIMATE_MARGIN`."""
@@ -121,7 +122,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class PublishedCensus:
-    """What is published of a census: all that a sample is drawn from.
+    """What is published of a census: all that a synthetic census is generated from.
 
     Attributes:
         credit: Whom to credit, and how.
@@ -171,28 +172,5 @@ def published_2016() -> PublishedCensus:
     Returns:
         The figures; districts and barris are in the order of their ids.
     """
-    text = files("premises.census").joinpath("published_2016.json").read_text(encoding="utf-8")
-    figures = json.loads(text, object_hook=_frozen)
-    return PublishedCensus(
-        **figures
-        | {
-            "first_day": date.fromisoformat(figures["first_day"]),
-            "last_day": date.fromisoformat(figures["last_day"]),
-            "flags": {name: Figure(**figure) for name, figure in figures["flags"].items()},
-            "districts": tuple(District(**district) for district in figures["districts"]),
-            "sectors": tuple(Sector(**sector) for sector in figures["sectors"]),
-            "activities": tuple(Activity(**activity) for activity in figures["activities"]),
-            "misspellings": tuple(Misspelling(**misspelling) for misspelling in figures["misspellings"]),
-            "venues": tuple(Venue(**venue) for venue in figures["venues"]),
-            "barris": tuple(Barri(**barri) for barri in figures["barris"]),
-        }
-    )
-
-
-def _frozen(record: dict[str, Any]) -> dict[str, Any]:
-    """Turn a record's lists, and the lists in them, into tuples."""
-
-    def freeze(value: Any) -> Any:
-        return tuple(freeze(item) for item in value) if isinstance(value, list) else value
-
-    return {name: freeze(value) for name, value in record.items()}
+    text = files("premises.census").joinpath("published_2016.json").read_bytes()
+    return TypeAdapter(PublishedCensus).validate_json(text)

@@ -6,8 +6,14 @@ Source of the data: Barcelona City Council (Open Data BCN, CC BY 4.0).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import narwhals.stable.v2 as nw
 
 from premises.census.published import published_2016
+
+if TYPE_CHECKING:
+    from narwhals.stable.v2.dtypes import DType
 
 CREDIT = "Source of the data: Barcelona City Council"
 
@@ -17,7 +23,7 @@ UNKNOWN = "Sense informació"
 """The status of a premises, as the file of 2016 has it; those of later files are told by these."""
 
 SYNTHETIC_NAME_PREFIX = "MOSTRA "
-"""Every drawn premises' name begins with this ("sample" in Catalan): the rows themselves say what they are."""
+"""The name of every synthetic premises begins with this word, by which the rows themselves say what they are."""
 
 
 @dataclass(frozen=True)
@@ -65,93 +71,22 @@ NUMBER = r"^(?:0|[1-9][0-9]{0,14})$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 COLUMNS_2016 = (
-    "ID_BCN",
-    "ID_PRINCIP",
-    "N_PRINCIP",
-    "ID_SECTOR",
-    "N_SECTOR",
-    "ID_GRUPACT",
-    "N_GRUPACT",
-    "ID_ACT",
-    "N_ACT",
-    "N_LOCAL",
-    "SN_CARRER",
-    "SN_MERCAT",
-    "ID_MERCAT",
-    "N_MERCAT",
-    "SN_GALERIA",
-    "N_GALERIA",
-    "SN_CCOMERC",
-    "ID_CCOMERC",
-    "N_CCOMERC",
-    "N_CARRER",
-    "NUM_POLICI",
-    "REF_CAD",
-    "DATA",
-    "Codi_Barri",
-    "Nom_Barri",
-    "Codi_Districte",
-    "N_DISTRI",
-    "N_EIX",
-    "SN_EIX",
-    "SEC_CENS",
-    "Y_UTM_ETRS",
-    "X_UTM_ETRS",
-    "LATITUD",
-    "LONGITUD",
-)
+    "ID_BCN", "ID_PRINCIP", "N_PRINCIP", "ID_SECTOR", "N_SECTOR", "ID_GRUPACT", "N_GRUPACT", "ID_ACT", "N_ACT",
+    "N_LOCAL", "SN_CARRER", "SN_MERCAT", "ID_MERCAT", "N_MERCAT", "SN_GALERIA", "N_GALERIA", "SN_CCOMERC",
+    "ID_CCOMERC", "N_CCOMERC", "N_CARRER", "NUM_POLICI", "REF_CAD", "DATA", "Codi_Barri", "Nom_Barri",
+    "Codi_Districte", "N_DISTRI", "N_EIX", "SN_EIX", "SEC_CENS", "Y_UTM_ETRS", "X_UTM_ETRS", "LATITUD", "LONGITUD",
+)  # fmt: skip
 
 COLUMNS_2019 = (
-    "ID_Bcn_2019",
-    "ID_Bcn_2016",
-    "Codi_Principal_Activitat",
-    "Nom_Principal_Activitat",
-    "Codi_Sector_Activitat",
-    "Nom_Sector_Activitat",
-    "Codi_Grup_Activitat",
-    "Nom_Grup_Activitat",
-    "Codi_Activitat_2019",
-    "Nom_Activitat",
-    "Codi_Activitat_2016",
-    "Nom_Local",
-    "SN_Oci_Nocturn",
-    "SN_Coworking",
-    "SN_Servei_Degustacio",
-    "SN_Obert24h",
-    "SN_Mixtura",
-    "SN_Carrer",
-    "SN_Mercat",
-    "Nom_Mercat",
-    "SN_Galeria",
-    "Nom_Galeria",
-    "SN_CComercial",
-    "Nom_CComercial",
-    "SN_Eix",
-    "Nom_Eix",
-    "X_UTM_ETRS89",
-    "Y_UTM_ETRS89",
-    "Latitud",
-    "Longitud",
-    "Direccio_Unica",
-    "Codi_Via",
-    "Nom_Via",
-    "Planta",
-    "Porta",
-    "Num_Policia_Inicial",
-    "Lletra_Inicial",
-    "Num_Policia_Final",
-    "Lletra_Final",
-    "Solar",
-    "Codi_Parcela",
-    "Codi_Illa",
-    "Seccio_Censal",
-    "Codi_Barri",
-    "Nom_Barri",
-    "Codi_Districte",
-    "Nom_Districte",
-    "Referencia_cadastral",
-    "Data_Revisio",
-)
+    "ID_Bcn_2019", "ID_Bcn_2016", "Codi_Principal_Activitat", "Nom_Principal_Activitat", "Codi_Sector_Activitat",
+    "Nom_Sector_Activitat", "Codi_Grup_Activitat", "Nom_Grup_Activitat", "Codi_Activitat_2019", "Nom_Activitat",
+    "Codi_Activitat_2016", "Nom_Local", "SN_Oci_Nocturn", "SN_Coworking", "SN_Servei_Degustacio", "SN_Obert24h",
+    "SN_Mixtura", "SN_Carrer", "SN_Mercat", "Nom_Mercat", "SN_Galeria", "Nom_Galeria", "SN_CComercial",
+    "Nom_CComercial", "SN_Eix", "Nom_Eix", "X_UTM_ETRS89", "Y_UTM_ETRS89", "Latitud", "Longitud", "Direccio_Unica",
+    "Codi_Via", "Nom_Via", "Planta", "Porta", "Num_Policia_Inicial", "Lletra_Inicial", "Num_Policia_Final",
+    "Lletra_Final", "Solar", "Codi_Parcela", "Codi_Illa", "Seccio_Censal", "Codi_Barri", "Nom_Barri",
+    "Codi_Districte", "Nom_Districte", "Referencia_cadastral", "Data_Revisio",
+)  # fmt: skip
 
 RENAMED_2022 = {
     "ID_Bcn_2019": "ID_Global",
@@ -162,71 +97,59 @@ RENAMED_2022 = {
 
 COLUMNS_2022 = tuple(RENAMED_2022.get(column, column) for column in COLUMNS_2019)
 
-READ_FROM_2016 = {
-    "premises_id": "ID_BCN",
-    "status": "N_PRINCIP",
-    "sector": "N_SECTOR",
-    "activity_group": "N_GRUPACT",
-    "activity_id": "ID_ACT",
-    "activity": "N_ACT",
-    "name": "N_LOCAL",
-    "is_on_street": "SN_CARRER",
-    "is_in_market": "SN_MERCAT",
-    "market_id": "ID_MERCAT",
-    "market": "N_MERCAT",
-    "is_in_gallery": "SN_GALERIA",
-    "gallery": "N_GALERIA",
-    "is_in_mall": "SN_CCOMERC",
-    "mall_id": "ID_CCOMERC",
-    "mall": "N_CCOMERC",
-    "street": "N_CARRER",
-    "street_number": "NUM_POLICI",
-    "cadastral_reference": "REF_CAD",
-    "surveyed_on": "DATA",
-    "barri_id": "Codi_Barri",
-    "barri": "Nom_Barri",
-    "district_id": "Codi_Districte",
-    "district": "N_DISTRI",
-    "commercial_axis": "N_EIX",
-    "is_on_axis": "SN_EIX",
-    "census_section": "SEC_CENS",
-    "x_mm": "X_UTM_ETRS",
-    "y_mm": "Y_UTM_ETRS",
-    "latitude": "LATITUD",
-    "longitude": "LONGITUD",
-}
 
-READ_FROM_2019 = {
-    "premises_id": "ID_Bcn_2019",
-    "status": "Nom_Principal_Activitat",
-    "sector": "Nom_Sector_Activitat",
-    "activity_group": "Nom_Grup_Activitat",
-    "activity_id": "Codi_Activitat_2019",
-    "activity": "Nom_Activitat",
-    "name": "Nom_Local",
-    "is_on_street": "SN_Carrer",
-    "is_in_market": "SN_Mercat",
-    "market": "Nom_Mercat",
-    "is_in_gallery": "SN_Galeria",
-    "gallery": "Nom_Galeria",
-    "is_in_mall": "SN_CComercial",
-    "mall": "Nom_CComercial",
-    "street": "Nom_Via",
-    "street_number": "Num_Policia_Inicial",
-    "cadastral_reference": "Referencia_cadastral",
-    "surveyed_on": "Data_Revisio",
-    "barri_id": "Codi_Barri",
-    "barri": "Nom_Barri",
-    "district_id": "Codi_Districte",
-    "district": "Nom_Districte",
-    "commercial_axis": "Nom_Eix",
-    "is_on_axis": "SN_Eix",
-    "census_section": "Seccio_Censal",
-    "x_mm": "X_UTM_ETRS89",
-    "y_mm": "Y_UTM_ETRS89",
-    "latitude": "Latitud",
-    "longitude": "Longitud",
+class Column(NamedTuple):
+    """A column of `premises`.
+
+    Attributes:
+        type: Its type.
+        in_2016: The column of the file of 2016 that it is read from.
+        in_2019: That of the file of 2019.
+    """
+
+    type: type[DType]
+    in_2016: str | None
+    in_2019: str | None
+
+
+SCHEMA = {
+    "premises_id": Column(nw.String, "ID_BCN", "ID_Bcn_2019"),
+    "is_synthetic": Column(nw.Boolean, None, None),
+    "is_active": Column(nw.Boolean, None, None),
+    "status": Column(nw.String, "N_PRINCIP", "Nom_Principal_Activitat"),
+    "sector": Column(nw.String, "N_SECTOR", "Nom_Sector_Activitat"),
+    "activity_group": Column(nw.String, "N_GRUPACT", "Nom_Grup_Activitat"),
+    "activity_id": Column(nw.Int64, "ID_ACT", "Codi_Activitat_2019"),
+    "activity": Column(nw.String, "N_ACT", "Nom_Activitat"),
+    "name": Column(nw.String, "N_LOCAL", "Nom_Local"),
+    "is_on_street": Column(nw.Boolean, "SN_CARRER", "SN_Carrer"),
+    "is_in_market": Column(nw.Boolean, "SN_MERCAT", "SN_Mercat"),
+    "market_id": Column(nw.Int64, "ID_MERCAT", None),
+    "market": Column(nw.String, "N_MERCAT", "Nom_Mercat"),
+    "is_in_gallery": Column(nw.Boolean, "SN_GALERIA", "SN_Galeria"),
+    "gallery": Column(nw.String, "N_GALERIA", "Nom_Galeria"),
+    "is_in_mall": Column(nw.Boolean, "SN_CCOMERC", "SN_CComercial"),
+    "mall_id": Column(nw.String, "ID_CCOMERC", None),
+    "mall": Column(nw.String, "N_CCOMERC", "Nom_CComercial"),
+    "street": Column(nw.String, "N_CARRER", "Nom_Via"),
+    "street_number": Column(nw.Int64, "NUM_POLICI", "Num_Policia_Inicial"),
+    "cadastral_reference": Column(nw.String, "REF_CAD", "Referencia_cadastral"),
+    "surveyed_on": Column(nw.Date, "DATA", "Data_Revisio"),
+    "barri_id": Column(nw.Int64, "Codi_Barri", "Codi_Barri"),
+    "barri": Column(nw.String, "Nom_Barri", "Nom_Barri"),
+    "district_id": Column(nw.Int64, "Codi_Districte", "Codi_Districte"),
+    "district": Column(nw.String, "N_DISTRI", "Nom_Districte"),
+    "commercial_axis": Column(nw.String, "N_EIX", "Nom_Eix"),
+    "is_on_axis": Column(nw.Boolean, "SN_EIX", "SN_Eix"),
+    "census_section": Column(nw.Int64, "SEC_CENS", "Seccio_Censal"),
+    "x_mm": Column(nw.Int64, "X_UTM_ETRS", "X_UTM_ETRS89"),
+    "y_mm": Column(nw.Int64, "Y_UTM_ETRS", "Y_UTM_ETRS89"),
+    "latitude": Column(nw.Float64, "LATITUD", "Latitud"),
+    "longitude": Column(nw.Float64, "LONGITUD", "Longitud"),
 }
+"""The columns of `premises`, in their order. What no file has is made of other columns."""
+
+READ_FROM_2019 = {name: column.in_2019 for name, column in SCHEMA.items() if column.in_2019}
 
 STATUSES_2019 = {
     ACTIVE: ACTIVE,
@@ -250,7 +173,7 @@ VINTAGES = {
     2016: Vintage(
         year=2016,
         columns=COLUMNS_2016,
-        read_from=READ_FROM_2016,
+        read_from={name: column.in_2016 for name, column in SCHEMA.items() if column.in_2016},
         id_pattern=NUMBER,
         statuses={status: status for status in (ACTIVE, INACTIVE, UNKNOWN)},
         yes=("1",),

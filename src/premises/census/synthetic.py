@@ -1,7 +1,7 @@
-"""A sample of the 2016 census, drawn from its published counts: in the exact form of a file, of any size.
+"""A synthetic census of 2016, generated from the published counts: in the exact form of a file, of any size.
 
-Every 78,033 rows are one census with the published counts. Where a premises stands is drawn first, then whether it is
-active, which depends on where it stands, then its sector, and then its activity; each draw takes exactly as many
+Every 78,033 rows are one census with the published counts. Where a premises stands is chosen first, then whether it is
+active, which depends on where it stands, then its sector, and then its activity; each choice takes exactly as many
 premises as the figures say. The rows are not those of the census: nobody's premises is in them. They can be written in
 the form of the later files too: the same premises, with their columns, codes and kinds of id.
 
@@ -64,37 +64,37 @@ FIRST_ID_2019 = 1_000_000
 
 
 def generate_census(rows: int, seed: int, year: int = 2016) -> pa.RecordBatchReader:
-    """Draw a sample of the census, part by part: nothing is drawn before the first part is read.
+    """Generate a synthetic census, part by part: nothing is generated before the first part is read.
 
     Args:
-        rows: Premises to draw. Each whole 78,033 of them are one census with the published counts; the rest are a
+        rows: Premises to generate. Each whole 78,033 of them are one census with the published counts; the rest are a
             simple random subset of one more.
         seed: The same seed and number of rows give the same bytes.
         year: The vintage in whose form they are written: the same premises in each.
 
     Returns:
         The columns of the vintage's file, each cell the text that goes in it, null where it is empty; `ID_BCN` runs
-        from 1. The schema's metadata says that it is a sample, and `rows`.
+        from 1. The schema's metadata says that it is synthetic, and `rows`.
     """
     vintage = VINTAGES[year]
     schema = pa.schema(
         [(name, pa.string()) for name in vintage.columns], metadata={"notice": SYNTHETIC_NOTICE, "rows": str(rows)}
     )
-    return pa.RecordBatchReader.from_batches(schema, _draw_parts(rows, seed, vintage, schema))
+    return pa.RecordBatchReader.from_batches(schema, _generate_parts(rows, seed, vintage, schema))
 
 
-def _draw_parts(rows: int, seed: int, vintage: Vintage, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _generate_parts(rows: int, seed: int, vintage: Vintage, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     figures = published_2016()
     # A spawn key sets the city's seed apart from every part's.
     city = lay_out(figures, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))))
-    for part, drawn in enumerate(range(0, rows, figures.rows)):
+    for part, done in enumerate(range(0, rows, figures.rows)):
         rng = np.random.default_rng(np.random.SeedSequence([seed, part]))
-        columns = _draw_part(figures, city, rng)
-        size = min(rows - drawn, figures.rows)
+        columns = _generate_part(figures, city, rng)
+        size = min(rows - done, figures.rows)
         if size < figures.rows:
             kept = pa.array(np.sort(rng.choice(figures.rows, size, replace=False)))
             columns = {name: column.take(kept) for name, column in columns.items()}
-        columns["ID_BCN"] = pa.array(np.arange(drawn + 1, drawn + size + 1)).cast(pa.string())
+        columns["ID_BCN"] = pa.array(np.arange(done + 1, done + size + 1)).cast(pa.string())
         if vintage.year != figures.first_day.year:
             columns = _rewrite(columns, vintage, rng)
         yield pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -150,17 +150,17 @@ def _rewrite(columns: dict[str, pa.Array], vintage: Vintage, rng: np.random.Gene
     }
 
 
-def _draw_part(figures: PublishedCensus, city: City, rng: np.random.Generator) -> dict[str, pa.Array]:
-    """Draw one census: all the columns but the id."""
-    parcel = city.draw_parcels(rng)
-    activity = _draw_activities(figures, city, parcel, rng)
+def _generate_part(figures: PublishedCensus, city: City, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """Generate one census: all the columns but the id."""
+    parcel = city.choose_parcels(rng)
+    activity = _choose_activities(figures, city, parcel, rng)
     columns = {
         **{name: column.take(pa.array(parcel)) for name, column in city.places.items()},
         **{name: column.take(pa.array(activity)) for name, column in _class_list(figures).items()},
-        "N_LOCAL": _draw_names(figures, activity, rng),
-        "DATA": _draw_dates(figures, rng),
-        "Nom_Barri": _draw_barri_names(figures, city.barri[parcel], rng),
-        **_draw_coordinates(figures, city, parcel, rng),
+        "N_LOCAL": _invent_names(figures, activity, rng),
+        "DATA": _date_visits(figures, rng),
+        "Nom_Barri": _name_barris(figures, city.barri[parcel], rng),
+        **_place_premises(figures, city, parcel, rng),
     }
     numbered = np.ones(parcel.size, dtype=bool)
     numbered[rng.choice(parcel.size, figures.without_number, replace=False)] = False
@@ -168,22 +168,22 @@ def _draw_part(figures: PublishedCensus, city: City, rng: np.random.Generator) -
     return columns
 
 
-def _draw_exactly(log_odds: Floats, count: int, rng: np.random.Generator) -> Integers:
-    """Draw exactly so many of the candidates, without replacement, by weight (the Gumbel trick); in order."""
+def _choose_exactly(log_odds: Floats, count: int, rng: np.random.Generator) -> Integers:
+    """Choose exactly so many of the candidates, without replacement, by weight (the Gumbel trick); in order."""
     keys = log_odds + rng.gumbel(size=log_odds.size)
     # Sorted: which ones are the largest is the same on every processor, their order in a partition is not.
     return np.sort(np.argpartition(-keys, min(count, keys.size - 1))[:count])
 
 
-def _draw_activities(figures: PublishedCensus, city: City, parcel: Integers, rng: np.random.Generator) -> Integers:
-    """Draw what each premises does, as an index in the class list: first the sector by district, then the activity."""
+def _choose_activities(figures: PublishedCensus, city: City, parcel: Integers, rng: np.random.Generator) -> Integers:
+    """Choose what each premises does, as an index in the class list: the sector by district, then the activity."""
     setting = city.setting[parcel]
     sector_of = np.empty(parcel.size, dtype=np.int64)
     for district in range(len(figures.districts)):
         left = np.flatnonzero(city.district[parcel] == district)
-        for index, sector in _in_drawing_order(figures.sectors):
+        for index, sector in _in_order_of_choice(figures.sectors):
             likely = _sector_log_odds(sector, city, parcel[left])
-            chosen = _draw_exactly(likely, sector.by_district[district], rng)
+            chosen = _choose_exactly(likely, sector.by_district[district], rng)
             sector_of[left[chosen]] = index
             left = np.delete(left, chosen)
 
@@ -200,14 +200,14 @@ def _draw_activities(figures: PublishedCensus, city: City, parcel: Integers, rng
         for choosy, liking in ACTIVITY_IN.items():
             here = np.flatnonzero((sector_of == index) & (setting == choosy))
             likely = np.array([liking.get(a.id, liking.get(a.group_id, 0.0)) for a in figures.activities])
-            chosen = _draw_exactly(likely[pool], here.size, rng)
+            chosen = _choose_exactly(likely[pool], here.size, rng)
             activity_of[here] = rng.permutation(pool[chosen])
             pool = np.delete(pool, chosen)
         activity_of[(sector_of == index) & (setting == Setting.STREET)] = rng.permutation(pool)
     return activity_of
 
 
-def _in_drawing_order(sectors: Sequence[Sector]) -> list[tuple[int, Sector]]:
+def _in_order_of_choice(sectors: Sequence[Sector]) -> list[tuple[int, Sector]]:
     """Put the premises that are not active first and services last: they are whatever is left, and the most."""
     return sorted(
         enumerate(sectors),
@@ -237,20 +237,20 @@ def _class_list(figures: PublishedCensus) -> dict[str, pa.Array]:
     return {header: pa.array(column, pa.string()) for header, column in zip(headers, columns, strict=True)}
 
 
-def _draw_names(figures: PublishedCensus, activity: Integers, rng: np.random.Generator) -> pa.Array:
-    """Draw invented names; like the file, those of premises that are not active say so."""
+def _invent_names(figures: PublishedCensus, activity: Integers, rng: np.random.Generator) -> pa.Array:
+    """Invent names; like the file, those of premises that are not active say so."""
     labels = [sector.name.upper() for sector in figures.sectors]
     trade = [f"{first} {second}" for first, second in product(FIRST_WORDS, SECOND_WORDS)]
     pool = pa.array([f"{SYNTHETIC_NAME_PREFIX}{name}" for name in [*labels, *trade]])
     sectors = [(sector.status_id, sector.id) for sector in figures.sectors]
     label = np.array([sectors.index((a.status_id, a.sector_id)) for a in figures.activities])[activity]
     is_active = np.array([a.group_id > 0 for a in figures.activities])[activity]
-    drawn = rng.integers(len(labels), len(pool), activity.size)
-    return pool.take(pa.array(np.where(is_active, drawn, label)))
+    invented = rng.integers(len(labels), len(pool), activity.size)
+    return pool.take(pa.array(np.where(is_active, invented, label)))
 
 
-def _draw_dates(figures: PublishedCensus, rng: np.random.Generator) -> pa.Array:
-    """Draw the dates of the visits, which go through the city in the file's order, give or take a few days."""
+def _date_visits(figures: PublishedCensus, rng: np.random.Generator) -> pa.Array:
+    """Date the visits, which go through the city in the file's order, give or take a few days."""
     days = (figures.last_day - figures.first_day).days
     pool = [*((figures.first_day + timedelta(day)).isoformat() for day in range(days + 1)), BAD_DATE]
     due = np.linspace(0, days, figures.rows) + rng.normal(0, 3, figures.rows)
@@ -259,7 +259,7 @@ def _draw_dates(figures: PublishedCensus, rng: np.random.Generator) -> pa.Array:
     return pa.array(pool).take(pa.array(day))
 
 
-def _draw_barri_names(figures: PublishedCensus, barri: Integers, rng: np.random.Generator) -> pa.Array:
+def _name_barris(figures: PublishedCensus, barri: Integers, rng: np.random.Generator) -> pa.Array:
     """Name the barris as the file does: some of them are misspelt on all of their rows, some on a few."""
     names = [*(barri.name for barri in figures.barris), *(wrong.written for wrong in figures.misspellings)]
     spelt = barri.copy()
@@ -269,14 +269,14 @@ def _draw_barri_names(figures: PublishedCensus, barri: Integers, rng: np.random.
     return pa.array(names).take(pa.array(spelt))
 
 
-def _draw_coordinates(
+def _place_premises(
     figures: PublishedCensus, city: City, parcel: Integers, rng: np.random.Generator
 ) -> dict[str, pa.Array]:
-    """Draw where on its parcel a premises stands, in millimetres and in millionths of a degree."""
+    """Choose where on its parcel a premises stands, in millimetres and in millionths of a degree."""
     corners = np.array([extent(figures, barri) for barri in figures.barris])[city.barri[parcel]]
     centre = np.stack([city.x[parcel], city.y[parcel]], axis=1)
-    drawn = centre + city.spread[parcel, None] * rng.normal(size=centre.shape)
-    x, y = np.round(np.clip(drawn, corners[:, 0], corners[:, 1]), 3).T
+    place = centre + city.spread[parcel, None] * rng.normal(size=centre.shape)
+    x, y = np.round(np.clip(place, corners[:, 0], corners[:, 1]), 3).T
     latitude, longitude = degrees_from_utm(x, y)
     return {
         "X_UTM_ETRS": _write_decimals(x, 3),

@@ -1,23 +1,20 @@
-"""A sample of the census on disk: written part by part, and never over anything that was not drawn."""
+"""A synthetic census on disk: written part by part, and never over anything that was not generated."""
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
-import secrets
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from kedro_handover.datasets.atomic import with_progress
-from premises.census.origin import SYNTHETIC_NOTICE, is_synthetic_file, note_beside, write_note
+from kedro_handover.datasets.atomic import atomic_path, with_progress
+from premises.census.origin import SYNTHETIC_NOTICE, is_synthetic_file, note_beside, remove_notes, write_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     import pyarrow as pa
 
@@ -25,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 class SyntheticCensusDataset(AbstractDataset["pa.RecordBatchReader", None]):
-    """A drawn sample of the census, as one CSV file or as a folder of Parquet parts, with a note beside it.
+    """A synthetic census, as one CSV file or as a folder of Parquet parts, with a note beside it.
 
-    The sample is written beside its place and renamed at the end, so that the catalog never sees half of one. It
-    replaces an earlier sample that is unchanged since it was drawn; any other file or folder there is refused.
+    It is written beside its place and renamed at the end, so that the catalog never sees half of one. It replaces an
+    earlier one that is unchanged since it was generated; any other file or folder there is refused.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the place of the sample.
+        """Name the place of the census.
 
         Args:
             filepath: A local path. `….csv` is one file; `….parquet` is a folder, with one part for each batch.
@@ -45,83 +42,63 @@ class SyntheticCensusDataset(AbstractDataset["pa.RecordBatchReader", None]):
         self._path = Path(filepath)
         self.metadata = metadata
         if self._path.suffix not in {".csv", ".parquet"}:
-            msg = f"{filepath} can't be drawn: its format is not known. Let it end in .csv or .parquet."
+            msg = f"{filepath} can't be generated: its format is not known. Let it end in .csv or .parquet."
             raise DatasetError(msg)
 
     def save(self, data: pa.RecordBatchReader) -> None:
-        """Write the sample.
+        """Write the census.
 
         Args:
             data: Batches of text columns; `rows` in the schema's metadata, where it is there, is their total.
 
         Raises:
-            DatasetError: If the place can't be written or must not be. Nothing has been drawn then.
+            DatasetError: If the place can't be written or must not be. Nothing has been generated then.
         """
         self.check_place()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         write = _write_csv if self._path.suffix == ".csv" else _write_parts
-        with self._written_beside() as (sample, note):
-            rows = write(with_progress(data), sample)
-            write_note(sample, note, rows)
-            # Asked again: a file may have been saved there while this one was drawn.
+        # The note comes to its place first: a kill between the two leaves a note of nothing, never a synthetic census
+        # without its note.
+        with atomic_path(str(self._path)) as census, atomic_path(str(note_beside(self._path))) as note:
+            rows = write(with_progress(data), Path(census))
+            write_note(Path(census), Path(note), rows)
+            # Asked again: a file may have been saved there while this one was generated.
             self.check_place()
-            _remove(self._path)
-            _remove(note_beside(self._path))
-            # The note comes first: a kill between the two leaves a note of nothing, never a sample without its note.
-            note.replace(note_beside(self._path))
-            sample.replace(self._path)
+            if self._path.is_dir():
+                shutil.rmtree(self._path)
+            self._path.unlink(missing_ok=True)
+            remove_notes(self._path)
         logger.info("%s: %s rows. %s", self._path, f"{rows:,}", SYNTHETIC_NOTICE)
 
     def load(self) -> NoReturn:
-        """Refuse: whoever reads a sample reads it as the census.
+        """Refuse: whoever reads a synthetic census reads it as the census.
 
         Raises:
             DatasetError: Always.
         """
-        msg = f"{self._filepath} is only written by this dataset. Load `census` instead."
+        msg = f"{self._filepath} is only written by this dataset. Load `census_file` instead."
         raise DatasetError(msg)
 
     def check_place(self) -> None:
-        """Check that a sample may be written here, before any work is done.
+        """Check that a synthetic census may be written here, before any work is done.
 
         Raises:
-            DatasetError: If the place is not local, or something stands there that was not drawn.
+            DatasetError: If the place is not local, or something stands there that was not generated.
         """
         if "://" in self._filepath:
-            msg = f"{self._filepath} is not local. Draw the sample to a local path, and copy it there."
+            msg = f"{self._filepath} is not local. Generate the census at a local path, and copy it there."
             raise DatasetError(msg)
         if os.path.lexists(self._path) and not is_synthetic_file(self._path):
             msg = (
-                f"{self._path} is taken by something that is not a drawn sample, or was changed since it was drawn; it "
-                "is left as it is. Move it away to draw a sample there."
+                f"{self._path} is taken by something that is not a synthetic census, or was changed since it was "
+                "generated; it is left as it is. Move it away to generate a census there."
             )
             raise DatasetError(msg)
-
-    @contextmanager
-    def _written_beside(self) -> Iterator[tuple[Path, Path]]:
-        """Name a place for the sample and one for its note, from which they are renamed; neither outlives this."""
-        for left_by_a_killed_run in self._path.parent.glob(f".{glob.escape(self._path.name)}.*.drawing*"):
-            _remove(left_by_a_killed_run)
-        sample = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.drawing")
-        note = note_beside(sample)
-        try:
-            yield sample, note
-        finally:
-            _remove(sample)
-            _remove(note)
 
     def _exists(self) -> bool:
         return self._path.exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath}
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _write_csv(batches: Iterable[pa.RecordBatch], file: Path) -> int:
@@ -152,7 +129,7 @@ def _quote_where_needed(column: pa.StringArray) -> pa.StringArray:
 
 
 def _write_parts(batches: Iterable[pa.RecordBatch], folder: Path) -> int:
-    """Write a folder of Parquet files, one for each batch; each says in its metadata that it is of a sample."""
+    """Write a folder of Parquet files, one for each batch; each says in its metadata that it is synthetic."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

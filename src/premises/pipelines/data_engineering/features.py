@@ -5,7 +5,7 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
 
-from premises.census.contract import FLAGS
+from premises.census.contract import FEATURES, FLAGS
 
 from .parameters import DataEngineeringParameters
 
@@ -21,10 +21,10 @@ def build_features(premises: IntoFrameT, parameters: DataEngineeringParameters) 
         parameters: `grid_metres` is the side of a cell.
 
     Returns:
-        `id`, `label` (whether it is active), `group` (its district's code), and the features as float32: flags are 0 or 1, `x_metres` and `y_metres` are
-        ETRS89 / UTM 31N, `premises_in_…` count the premises at the same place, this one included (0 where the place
-        is not known), `axis_share_in_section` is the share of them on a commercial axis, and
-        `metres_to_district_centre` is the distance to the mean position of the district's premises.
+        `id`, `label` (whether it is active), `group` (its district's code), and the features as float32: flags are 0
+        or 1, `x_metres` and `y_metres` are ETRS89 / UTM 31N, `premises_in_…` count the premises at the same place, this
+        one included (0 where the place is not known), `axis_share_in_section` is the share of them on a commercial
+        axis, and `metres_to_district_centre` is the distance to the mean position of the district's premises.
     """
     cell_mm = parameters.grid_metres * 1000
     frame = nw.from_native(premises).with_columns(
@@ -51,10 +51,7 @@ def build_features(premises: IntoFrameT, parameters: DataEngineeringParameters) 
         "barri_id": nw.col("barri_id"),
         "x_metres": nw.col("x_mm").cast(nw.Float64) * METRES_PER_MM,
         "y_metres": nw.col("y_mm").cast(nw.Float64) * METRES_PER_MM,
-        "premises_in_section": nw.col("premises_in_section").fill_null(0),
-        "premises_in_street": nw.col("premises_in_street").fill_null(0),
-        "premises_in_parcel": nw.col("premises_in_parcel").fill_null(0),
-        "premises_in_cell": nw.col("premises_in_cell").fill_null(0),
+        **{name: nw.col(name).fill_null(0) for name in FEATURES if name.startswith("premises_in_")},
         "axis_share_in_section": nw.col("on_axis_in_section") / nw.col("premises_in_section"),
         "metres_to_district_centre": squared_mm.cast(nw.Float64).sqrt() * METRES_PER_MM,
     }

@@ -7,26 +7,22 @@ ends in a `select` that states columns and types. `tests/test_operations.py` has
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from kedro_handover.contract import RuleRecord, flag_violations, list_rules
+from kedro_handover.expressions import any_of
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes.validation import count_labels, count_repeated_ids, take_columns
 from kedro_handover.text import WHITE_SPACE, trim_text
-from premises.census.contract import FLAGS, PREMISES, census_rules, check_columns
+from premises.census.contract import FLAGS, PREMISES, advise_on_columns, census_rules
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SYNTHETIC_NAME_PREFIX, UNKNOWN, VINTAGES, Vintage
 
 from .parameters import CensusParameters
-
-logger = logging.getLogger(__name__)
 
 # Groups are not captured: `(?:…)` is what all engines' regular expressions know.
 INTEGER = r"^[0-9]{1,9}$"
@@ -43,17 +39,8 @@ DIGITS_OF_DATE = r"^[0-9]{8}(?:\.0*)?$"
 MIDNIGHT = r"[T ]00:00:00(?:\.0*)?Z?$"
 
 TEXT = (
-    "status",
-    "sector",
-    "activity_group",
-    "activity",
-    "name",
-    "market",
-    "gallery",
-    "mall",
-    "street",
-    "commercial_axis",
-)
+    "status", "sector", "activity_group", "activity", "name", "market", "gallery", "mall", "street", "commercial_axis",
+)  # fmt: skip
 IDENTIFIERS = ("mall_id", "cadastral_reference")
 PATTERNS = {
     "activity_id": INTEGER,
@@ -85,10 +72,8 @@ def read_census(census_file: RecordBatchReader, census: CensusParameters) -> Rec
         DataError: If columns of the vintage are missing, or there are no rows.
     """
     vintage = VINTAGES[census.vintage]
-    _, _, *found = census_file.schema.names
-    if unknown := check_columns(found, vintage):
-        logger.info("Left out, as the census of %d has no such columns: %s.", vintage.year, ", ".join(unknown))
-    return take_columns(census_file, vintage.columns, "census")
+    advice = advise_on_columns(census_file.schema.names, vintage)
+    return take_columns(census_file, vintage.columns, "census", advice)
 
 
 def list_census_rules(census: CensusParameters) -> list[RuleRecord]:
@@ -261,7 +246,7 @@ def _read_by(pattern: str) -> list[str]:
 def _either(column: str, *, true: Sequence[str], false: Sequence[str]) -> nw.Expr:
     """Give True for some texts, False for others, null for anything else."""
     # `is_in` would give a boolean of NumPy's in pandas, which knows no null.
-    return nw.when(nw.col(column).is_in([*true, *false])).then(reduce(or_, (nw.col(column) == text for text in true)))
+    return nw.when(nw.col(column).is_in([*true, *false])).then(any_of(nw.col(column) == text for text in true))
 
 
 def _read_status(vintage: Vintage) -> nw.Expr:

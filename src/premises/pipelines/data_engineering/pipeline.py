@@ -35,12 +35,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(select_valid, ["checked_rows", "rules", "rejections"], "premises", name="select_valid"),
             Node(build_features, ["premises", "params:data_engineering"], "features", name="build_features"),
-            Node(
-                split_and_balance,
-                ["features", "params:split"],
-                "model_input",
-                name="split_and_balance",
-            ),
+            Node(split_and_balance, ["features", "params:split"], "model_input", name="split_and_balance"),
             Node(list_feature_rules, None, "feature_rules", name="list_feature_rules"),
             Node(
                 count_rows,

@@ -9,7 +9,7 @@ from kedro_handover.lazy_types import DataFrame, Figure
 
 
 def plot_score_map(research_rows: DataFrame, predictions: IntoFrame) -> Figure:
-    """Draw where in the city premises are predicted to be active: the mean probability of the test split in hexagons.
+    """Plot where in the city premises are predicted to be active: the mean probability of the test split in hexagons.
 
     Args:
         research_rows: `id`, `split`, and `x_metres`, `y_metres` (ETRS89 / UTM 31N).

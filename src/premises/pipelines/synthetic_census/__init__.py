@@ -1,4 +1,4 @@
-"""Writes a census to try things on: a sample drawn from the published counts, in the form of the published file."""
+"""Writes a census to try things on: synthetic, with the published counts, in the form of the published file."""
 
 from .pipeline import create_pipeline
 

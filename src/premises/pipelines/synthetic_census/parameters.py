@@ -9,7 +9,7 @@ class SyntheticCensusParameters(Parameters):
     """Parameters of `synthetic_census`.
 
     Attributes:
-        rows: Premises to draw; each whole 78,033 of them are one census with the published counts.
+        rows: Premises to generate; each whole 78,033 of them are one census with the published counts.
         seed: The same seed and number of rows give the same bytes.
     """
 

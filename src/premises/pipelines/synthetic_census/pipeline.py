@@ -9,7 +9,7 @@ def create_pipeline() -> Pipeline:
     """Make the pipeline.
 
     Returns:
-        One node, which draws the census that is written where `census` is read.
+        One node, which generates the census that is written where `census_file` is read.
     """
     return Pipeline(
         [

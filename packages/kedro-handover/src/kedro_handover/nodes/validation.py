@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import chain
+from textwrap import shorten
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,28 +19,43 @@ from kedro_handover.errors import DataError
 from kedro_handover.formatting import describe_rows
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.text import trim_text
-from kedro_handover.text_tables.batches import MALFORMED_LINE, ROW_NUMBER
 
 logger = logging.getLogger(__name__)
 
+COLUMNS_SHOWN, NAME_SHOWN = 8, 40
+"""So many columns are named in a message, and so many letters of each."""
 
-def take_columns(table: RecordBatchReader, columns: Sequence[str], dataset: str) -> RecordBatchReader:
-    """Take columns of a text table, part by part.
+
+def take_columns(
+    table: RecordBatchReader, columns: Sequence[str], dataset: str, advice: str = "Use a file that has them."
+) -> RecordBatchReader:
+    """Take columns of a text table, part by part; their order in the file does not matter.
 
     Args:
         table: `row_number`, `malformed_line` and the columns of the file, as text.
         columns: Those of the file to take.
         dataset: What the table is called in messages.
+        advice: What to do where columns are missing.
 
     Returns:
         `row_number`, `malformed_line` and the columns.
 
     Raises:
-        DataError: If the table has no rows.
+        DataError: If columns are missing, or the table has no rows.
     """
     import pyarrow as pa
 
-    taken = [ROW_NUMBER, MALFORMED_LINE, *columns]
+    row_number, malformed_line, *found = table.schema.names
+    unknown = [name for name in found if name not in columns]
+    if missing := [name for name in columns if name not in found]:
+        msg = (
+            f"{dataset}: {len(missing)} of {len(columns)} columns are missing: {list_columns(missing)}. "
+            f"Not known: {list_columns(unknown) or 'none'}. {advice}"
+        )
+        raise DataError(msg)
+    if unknown:
+        logger.info("%s: left out, as nobody knows such columns: %s.", dataset, list_columns(unknown))
+    taken = [row_number, malformed_line, *columns]
     schema = pa.schema([table.schema.field(name) for name in taken])
     parts = (batch.select(taken) for batch in table if batch.num_rows)
     first = next(parts, None)
@@ -47,6 +63,16 @@ def take_columns(table: RecordBatchReader, columns: Sequence[str], dataset: str)
         msg = f"{dataset}: there are column names and no rows. Download the file again."
         raise DataError(msg)
     return pa.RecordBatchReader.from_batches(schema, chain([first], parts))
+
+
+def list_columns(columns: Sequence[str]) -> str:
+    """List columns for a message, which stays short: the first of them, and how many more there are.
+
+    Args:
+        columns: Their names.
+    """
+    shown = ", ".join(shorten(column, NAME_SHOWN, placeholder=" …") for column in columns[:COLUMNS_SHOWN])
+    return f"{shown} and {len(columns) - COLUMNS_SHOWN} more" if len(columns) > COLUMNS_SHOWN else shown
 
 
 def count_labels(raw_rows: IntoFrame, dataset: str, column: str, classes: Sequence[str]) -> dict[str, int]:
