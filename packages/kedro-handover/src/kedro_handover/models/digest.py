@@ -64,11 +64,14 @@ def _digest_array(array: Any) -> bytes:
 
 
 def _digest_object(value: Any) -> bytes:
-    """Digest any other object by what pickle would make it from again: a fitted tree, a random state, a loss."""
+    """Digest any other object by what pickle would make it from again: a fitted tree, a loss."""
+    import numpy as np
     from sklearn.base import BaseEstimator
 
     if isinstance(value, BaseEstimator):  # its parameters and what it has learned; pickle would add the version
         return _hash("estimator", _digest(type(value)), _digest(vars(value)))
+    if isinstance(value, np.random.RandomState):  # how far it is; pickle would add what it was once seeded with
+        return _hash("random state", _digest(value.get_state(legacy=False)))
     reduce = copyreg.dispatch_table.get(type(value))
     parts = reduce(value) if reduce else value.__reduce_ex__(PICKLE_PROTOCOL)
     if isinstance(parts, str):

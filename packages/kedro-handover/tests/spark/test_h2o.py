@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import stat
 import subprocess
@@ -25,19 +24,12 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from cluster import answers, start_cluster
-from conftest import (
-    PROJECT,
-    draw_features,
-    fresh_environment,
-    listening_addresses,
-    listening_sockets,
-    programs_under,
-    train_h2o_tree,
-)
 from kedro_handover.datasets.verified_model_dataset import predict_verification
 from kedro_handover.errors import H2OError
 from kedro_handover.models.estimators import make_h2o_tree
-from kedro_handover.spark.h2o import PORTS, USER, check_version, train_in_h2o
+from kedro_handover.spark.h2o import PORTS, USER, train_in_h2o
+from processes import fresh_environment, listening_addresses, listening_sockets, programs_under
+from toy_models import make_rows, train_h2o_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,19 +47,19 @@ NOISE = ("H2O_cluster", "WARN: Sample rate", "Sparkling Water Context")
 
 def boxes(features: pd.DataFrame) -> pd.Series:
     """A label that a tree of depth 3 can tell without an error."""
-    return (features["x_metres"] > 0.1) & ((features["y_metres"] < 0.5) | (features["in_cell"] > 0))
+    return (features["width"] > 0.1) & ((features["height"] < 0.5) | (features["weight"] > 0))
 
 
 def test_a_training_gives_the_same_tree_again(spark) -> None:
-    features = draw_features()
-    label = features["x_metres"] + features["y_metres"] * features["in_cell"] > 0.1
+    features = make_rows()
+    label = features["width"] + features["height"] * features["weight"] > 0.1
     first, second = (predict_verification(train_h2o_tree(spark, features, label), features) for _ in range(2))
     assert first == second
     assert len(set(first)) > 3
 
 
 def test_the_hyperparameters_of_research_are_those_of_the_model(spark) -> None:
-    features = draw_features()
+    features = make_rows()
     model = train_h2o_tree(spark, features, boxes(features), depth=3, min_rows=9, bins=77, unknown_as_missing=False)
     assert (model.getMaxDepth(), model.getMinRows(), model.getNtrees()) == (3, 9.0, 1)
     assert (model.getMtries(), model.getSampleRate(), model.getSeed()) == (-2, 1.0, 7)
@@ -78,7 +70,7 @@ def test_the_hyperparameters_of_research_are_those_of_the_model(spark) -> None:
 
 
 def test_h2os_tree_labels_as_that_of_scikit_learn_does(spark) -> None:
-    features = draw_features(2_000)
+    features = make_rows(2_000)
     train, test = features.head(1_000), features.tail(1_000)
     theirs = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0).fit(train, boxes(train))
     ours = np.array(
@@ -96,9 +88,9 @@ def test_h2os_tree_labels_as_that_of_scikit_learn_does(spark) -> None:
 def test_a_training_that_h2o_refuses_is_one_line_with_its_reason_and_the_next_one_works(
     spark, bins, threshold, reason
 ) -> None:
-    features = draw_features()
+    features = make_rows()
     with pytest.raises(H2OError, match=r"^H2O: ") as caught:
-        train_h2o_tree(spark, features, features["x_metres"] > threshold, bins=bins)
+        train_h2o_tree(spark, features, features["width"] > threshold, bins=bins)
     assert "\n" not in str(caught.value)
     assert "\tat " not in str(caught.value)
     assert re.search(reason, str(caught.value))
@@ -106,7 +98,7 @@ def test_a_training_that_h2o_refuses_is_one_line_with_its_reason_and_the_next_on
 
 
 def test_a_training_on_a_column_that_is_not_there_is_said_and_the_next_one_works(spark) -> None:
-    features = draw_features()
+    features = make_rows()
     rows = spark.createDataFrame(features.assign(label="true"))
     found = {"max_depth": 2, "min_samples_leaf": 5}
 
@@ -129,22 +121,39 @@ def record(size=None):
     return made[-1]
 secrets.token_hex = record
 
-import kedro.framework.project  # the project's logging
-from kedro.config import OmegaConfigLoader
-from conftest import PROJECT, draw_features, train_h2o_tree
+import kedro.framework.project  # Kedro's logging
 from kedro_handover.datasets.verified_model_dataset import predict_verification
-from premises.settings import CONFIG_LOADER_ARGS
 from kedro_handover.spark.session import configure_spark, get_spark
+from kedro_handover.testing import SPARK_SETTINGS
+from toy_models import make_rows, train_h2o_tree
 
-settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
-configure_spark(settings | json.loads(sys.argv[1]))
-features = draw_features()
+configure_spark(SPARK_SETTINGS | json.loads(sys.argv[1]))
+features = make_rows()
 for _ in range(2):
-    model = train_h2o_tree(get_spark(), features, features["x_metres"] > 0.1)
+    model = train_h2o_tree(get_spark(), features, features["width"] > 0.1)
     given = predict_verification(model, features.head(20))
     print(json.dumps({"given": given, "passwords": made}), flush=True)
     sys.stdin.readline()
 """
+
+
+LOGGING = """
+version: 1
+disable_existing_loggers: false
+formatters: { file: { format: "%(asctime)s %(levelname)-7s %(name)s: %(message)s" } }
+handlers:
+  console: { class: kedro.logging.RichHandler }
+  file: { class: logging.FileHandler, filename: run.log, formatter: file }
+loggers: { kedro_handover: { level: INFO } }
+root: { level: WARNING, handlers: [console, file] }
+"""
+
+
+def log_to_a_file(folder: Path) -> Path:
+    """Kedro's logging to the console and to a file, as a project has it."""
+    file = folder / "logging.yml"
+    file.write_text(LOGGING)
+    return file
 
 
 @dataclass
@@ -183,8 +192,8 @@ def start_training(folder: Path, **settings: str) -> subprocess.Popen[str]:
             cwd=folder,
             env=fresh_environment(
                 TMPDIR=str(folder / "tmp"),
-                PYTHONPATH=str(PROJECT / "tests"),
-                KEDRO_LOGGING_CONFIG=str(PROJECT / "conf/logging.yml"),
+                PYTHONPATH=os.pathsep.join(sys.path),
+                KEDRO_LOGGING_CONFIG=str(log_to_a_file(folder)),
                 COLUMNS="300",
             ),
             stdin=subprocess.PIPE,
@@ -220,7 +229,7 @@ def read_line(process: subprocess.Popen[str], training: Training) -> None:
 
 
 def look_at(pid: int, training: Training) -> None:
-    """Note what a stranger on this machine can see of a process and those under it."""
+    """Note what another user of this machine can see of a process and those under it."""
     processes = {pid: "python"} | programs_under(pid)
     assert "java" in processes.values()
     for one, program in processes.items():
@@ -233,7 +242,7 @@ def look_at(pid: int, training: Training) -> None:
         for path in ("/3/About", "/flow/index.html"):
             for kind, login in logins.items():
                 training.answers[port, path, kind] = ask(port, path, login)
-    for path in (training.folder / "tmp").glob("premises-h2o-*/**/*"):
+    for path in (training.folder / "tmp").glob("kedro-handover-h2o-*/**/*"):
         training.modes[path] = stat.S_IMODE(path.stat().st_mode)
         if path.is_file():
             training.files[path] = path.read_text(encoding="utf-8", errors="replace")
@@ -256,13 +265,13 @@ def two(tmp_path_factory) -> Iterator[tuple[Training, Training]]:
         for process, training in zip(processes, trainings, strict=True):
             process.stdin.write("\n")
             process.stdin.flush()
-            read_line(process, training)  # it still trains after all that strangers have sent
+            read_line(process, training)  # it still trains after all requests without a login
             training.said += process.communicate("\n")[0]
             errors = (training.folder / "stderr.txt").read_text()
             assert process.returncode == 0, training.said + errors
             training.said += errors
-            training.log = (training.folder / "premises.log").read_text()
-            training.left = list((training.folder / "tmp").glob("premises-h2o-*"))
+            training.log = (training.folder / "run.log").read_text()
+            training.left = list((training.folder / "tmp").glob("kedro-handover-h2o-*"))
             training.still_open = {port for port in training.h2os_ports if answers(port)}
     finally:
         for process in processes:
@@ -331,88 +340,26 @@ def test_h2o_is_quiet_unless_its_log_is_asked_for(two) -> None:
     assert any(piece in loud.said for piece in NOISE)
 
 
-def test_what_is_installed_here_is_made_for_this_spark() -> None:
-    check_version()
-
-
-@pytest.mark.parametrize("alone", [True, False], ids=["in place of the right one", "beside the right one"])
-def test_h2o_for_another_spark_is_refused_with_the_one_to_install(tmp_path, monkeypatch, alone) -> None:
-    folder = tmp_path / "h2o_pysparkling_3_4-1.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: h2o-pysparkling-3.4\nVersion: 1\n")
-    others = [path for path in sys.path if not alone or "site-packages" not in path]
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
-    with pytest.raises(
-        H2OError, match=r"h2o-pysparkling-3\.4 is made for another Spark than .* Install h2o-pysparkling-3\.5 in"
-    ):
-        check_version()
-
-
-WITHOUT_H2O = """
-import sys
-sys.modules["sparkling_water"] = None  # as if it were not installed
-from kedro.framework.cli.cli import main
-sys.argv[0] = "kedro"
-main()
-"""
-
-
-def kedro_without_h2o(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT_H2O, *arguments],
-        cwd=PROJECT,
-        env=fresh_environment(COLUMNS="300"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_without_h2o_no_pipeline_has_a_node_of_it() -> None:
-    for name in ("__default__", "spark_production"):
-        done = kedro_without_h2o("registry", "describe", name)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "train_mllib" in done.stdout
-        assert "h2o" not in done.stdout
-
-
-def test_without_h2o_its_tree_can_not_be_released(prod_storage, tmp_path) -> None:
-    storage = shutil.copytree(prod_storage, tmp_path / "storage")
-    before = (storage / "06_models/release.json").read_bytes()
-    done = kedro_without_h2o(
-        *("run", "--env=prod", "--pipelines=spark_production", "--from-nodes=publish_release"),
-        f"--params=storage={storage},spark_production.released_model=h2o",
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 1, said
-    assert "Traceback" not in said
-    assert "Error: spark_production.released_model is h2o, and H2O is not installed. Install premises with" in said
-    assert (storage / "06_models/release.json").read_bytes() == before
-
-
 ON_A_CLUSTER = """
 import json, sys
 
-import kedro.framework.project  # the project's logging
-from kedro.config import OmegaConfigLoader
+import kedro.framework.project  # Kedro's logging
 from pyspark.sql import functions as F
-from conftest import PROJECT, draw_features
 from kedro_handover.datasets.verified_model_dataset import predict_verification
 from kedro_handover.errors import H2OError
-from premises.settings import CONFIG_LOADER_ARGS
 from kedro_handover.models.estimators import make_h2o_tree
 from kedro_handover.spark.h2o import train_in_h2o
-from kedro_handover.spark.models import add_probability
 from kedro_handover.spark.session import configure_spark, get_spark
+from kedro_handover.testing import SPARK_SETTINGS
+from toy_models import make_rows
 
 def say(**what):
     print(json.dumps(what), flush=True)
 
-settings = OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
-configure_spark(settings | json.loads(sys.argv[1]))
+configure_spark(SPARK_SETTINGS | json.loads(sys.argv[1]))
 spark = get_spark()
-features = draw_features(2_000)
-label = F.when(F.col("x_metres") + F.col("y_metres") * F.col("in_cell") > 0.1, "true").otherwise("false")
+features = make_rows(2_000)
+label = F.when(F.col("width") + F.col("height") * F.col("weight") > 0.1, "true").otherwise("false")
 rows = spark.createDataFrame(features).withColumn("label", label)
 for _ in range(8):
     rows = rows.union(rows)
@@ -466,9 +413,9 @@ def test_a_lost_executor_costs_an_attempt_and_no_run(cluster, tmp_path) -> None:
             [sys.executable, "-c", ON_A_CLUSTER, json.dumps(settings)],
             cwd=tmp_path,
             env=fresh_environment(
-                PYTHONPATH=str(PROJECT / "tests"),
+                PYTHONPATH=os.pathsep.join(sys.path),
                 PYSPARK_PYTHON=sys.executable,
-                KEDRO_LOGGING_CONFIG=str(PROJECT / "conf/logging.yml"),
+                KEDRO_LOGGING_CONFIG=str(log_to_a_file(tmp_path)),
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -516,7 +463,7 @@ def test_a_lost_executor_costs_an_attempt_and_no_run(cluster, tmp_path) -> None:
         assert found["same_console"]  # what the JVM prints is seen again
         assert 0 <= found["least"] < 0.5 < found["most"] <= 1
         assert_gone()
-        log = (tmp_path / "premises.log").read_text()
+        log = (tmp_path / "run.log").read_text()
         assert re.findall(r"WARNING .*H2O has lost an executor, in (attempt . of .)\.", log) == ["attempt 1 of 2"]
         assert next_line() == {"slow": 1}
         lose_executor(seconds=1)  # H2O is just taking the rows
