@@ -1,0 +1,98 @@
+"""Find the two classes of a label in the texts that a column has."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+from kedro_handover.starter.errors import TableError
+
+YES = frozenset("yes y true t 1 1.0 ja j sí si s sim oui o tak hai да verdadero verdadeiro vrai wahr positive".split())  # noqa: SIM905
+NO = frozenset("no n false f 0 0.0 -1 nein non não nao nej nee nie net нет falso faux falsch negative none".split())  # noqa: SIM905
+NOT_SOMETHING = re.compile(r"^(?:not|no|non|un|in)[ _-]*(.+)$")
+
+LEAST_OF_A_CLASS = 50
+CLASSES_SHOWN = 5
+CLASSES = 2
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The two classes of a label.
+
+    Attributes:
+        positive: The texts of the class to be found, the most frequent first.
+        negative: Those of the other.
+        rows: How many rows are positive, and how many negative.
+        why: Why the positive one is it.
+    """
+
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+    rows: tuple[int, int]
+    why: str
+
+
+def find_classes(counts: dict[str, int], column: str, positive: str) -> Classes:
+    """Tell the classes of a label, and which of them is positive.
+
+    It is the one that is asked for; else the one that says yes; else the other than the one that says no; else the
+    rarer.
+
+    Args:
+        counts: The rows of each text.
+        column: The column's name, for messages.
+        positive: A text of the class that is asked for; empty, if none is.
+
+    Returns:
+        The classes.
+
+    Raises:
+        TableError: If there are not two, or one has too few rows.
+    """
+    ranked = sorted(counts, key=lambda text: (-counts[text], text))
+    shown = ", ".join(f"{text!r} in {counts[text]:,} rows" for text in ranked[:CLASSES_SHOWN])
+    groups = _group(ranked)
+    if len(groups) != CLASSES:
+        more = f" and {len(counts) - CLASSES_SHOWN:,} more" if len(counts) > CLASSES_SHOWN else ""
+        msg = f"{column!r} is no label: it has {len(counts):,} values, not two: {shown or 'none'}{more}."
+        raise TableError(msg)
+    if positive and positive not in counts:
+        msg = f"{column!r} is never {positive!r}, which POSITIVE names. It is {shown}."
+        raise TableError(msg)
+    rows = {name: sum(counts[text] for text in texts) for name, texts in groups.items()}
+    if min(rows.values()) < LEAST_OF_A_CLASS:
+        msg = f"{column!r} is {shown}: a model needs {LEAST_OF_A_CLASS} rows of each class at least."
+        raise TableError(msg)
+    true, why = _choose(groups, rows, positive)
+    (false,) = groups.keys() - {true}
+    return Classes(tuple(groups[true]), tuple(groups[false]), (rows[true], rows[false]), why)
+
+
+def _group(ranked: list[str]) -> dict[str, list[str]]:
+    """Put texts of one meaning together: first those that are alike but for capitals, then all that say yes, or no."""
+    by_case: dict[str, list[str]] = defaultdict(list)
+    for text in ranked:
+        by_case[text.casefold()].append(text)
+    if len(by_case) <= CLASSES or not set(by_case) <= YES | NO:
+        return dict(by_case)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key, texts in by_case.items():
+        groups["yes" if key in YES else "no"] += texts
+    return dict(groups)
+
+
+def _choose(groups: dict[str, list[str]], rows: dict[str, int], positive: str) -> tuple[str, str]:
+    if positive:
+        return next(name for name, texts in groups.items() if positive in texts), "as POSITIVE says"
+    one, other = groups
+    for name, rest in ((one, other), (other, one)):
+        # A 1 says yes beside a 0, and a y beside an n; beside a 2 or a z they are no words.
+        if name in YES and (len(name) > 1 or rest in NO) and (not name[0].isdigit() or rest in NO):
+            return name, "it says yes"
+    for name, rest in ((one, other), (other, one)):
+        negated = NOT_SOMETHING.match(name)
+        if name in NO or (negated and negated[1] == rest):
+            return rest, f"{groups[name][0]!r} says no"
+    return min(groups, key=lambda name: (rows[name], name)), "it is the rarer"
