@@ -261,14 +261,13 @@ class Description:
                 f"{FORMAT_VERSION}. Upgrade kedro-handover where the model is scored."
             )
             raise HandOverError(msg)
-        arrays.pop("text_bytes"), arrays.pop("text_offsets")
         header["classes"] = tuple(header["classes"])
         header["table_texts"] = tuple(header["table_texts"])
         header["inputs"] = tuple(Input(**column) for column in header["inputs"])
         return cls(**header, **arrays)
 
     def _to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give every field as an array; Java reads no JSON, so it finds the texts in bytes and offsets too."""
+        """Give every field that is an array, and the others as one of bytes."""
         arrays: dict[str, NDArray[Any]] = {}
         header: dict[str, Any] = {"format_version": FORMAT_VERSION}
         for member in fields(self):
@@ -278,7 +277,4 @@ class Description:
             else:
                 header[member.name] = [vars(column) for column in value] if member.name == "inputs" else value
         arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
-        texts = [text.encode() for text in self.table_texts]
-        arrays["text_bytes"] = np.frombuffer(b"".join(texts), np.uint8)
-        arrays["text_offsets"] = np.cumsum([0, *map(len, texts)], dtype=np.int32)
         return arrays
