@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kedro_handover.errors import suggest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class Group(BaseModel):
@@ -44,10 +49,31 @@ class Parameters(Group):
         except ValidationError as error:
             block = cls.block or cls.__module__.split(".")[-2]  # <package>.pipelines.<block>.parameters
             problems = [
-                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}"
-                + (f"; it is {problem['input']!r}" if problem["type"] != "missing" else "")
+                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}{_say_more(cls, problem)}"
                 for problem in error.errors()
             ]
             file = cls.file or f"parameters_{block.split('.')[0]}.yml"
-            msg = f"in {file} or --params, {'; '.join(problems)}."
+            msg = f"in {file} or --params, {'; '.join(problems)}"
+            msg = msg if msg.endswith((".", "?")) else f"{msg}."
             raise ValueError(msg) from error
+
+
+def _say_more(model: type[BaseModel], problem: ErrorDetails) -> str:
+    """Say which key may be meant by one that is not there, and what a wrong value is."""
+    if problem["type"] == "missing":
+        return ""
+    if problem["type"] != "extra_forbidden":
+        return f"; it is {problem['input']!r}"
+    *path, name = problem["loc"]
+    group: type[BaseModel] | None = model
+    for key in path:
+        field = group.model_fields.get(str(key)) if group else None
+        group = _find_group(field.annotation) if field else group  # a key of a dict or a list is no field
+    return f". {suggest(str(name), group.model_fields)}" if group else ""
+
+
+def _find_group(annotation: Any) -> type[BaseModel] | None:
+    """Find the group in a type such as `Group`, `Group | None` or `dict[str, Group]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_find_group, get_args(annotation))), None)

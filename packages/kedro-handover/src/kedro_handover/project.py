@@ -11,6 +11,8 @@ from pydantic import Field
 
 from kedro_handover.parameters import Group, Parameters
 
+PUT_IT_THERE = "Put your file there."
+
 
 class RawTable(Group):
     """The table that a project starts from.
@@ -22,7 +24,20 @@ class RawTable(Group):
     """
 
     dataset: str
-    how_to_get: str | dict[str, str] = "Put your file there."
+    how_to_get: str | dict[str, str] = PUT_IT_THERE
+
+    def say_how_to_get(self, file: str) -> str:
+        """Say what a person does who has no such file.
+
+        Args:
+            file: The name of the file that is missing.
+
+        Returns:
+            The project's words for it; `{command}` stands in them as it does in the file.
+        """
+        if isinstance(self.how_to_get, str):
+            return self.how_to_get
+        return self.how_to_get.get(file, self.how_to_get.get(self.dataset, PUT_IT_THERE))
 
 
 class Words(Group):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fsspec.core import url_to_fs
 from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.spark import SparkDatasetV2
@@ -68,6 +69,11 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         table: SparkDataFrame = super()._load()
         self._known = table.schema, changed
         return table
+
+    def _exists(self) -> bool:
+        """Ask the file system, as the driver's other datasets do: kedro-datasets would start a Spark of its own."""
+        fs, path = url_to_fs(to_spark_path(self._protocol, str(self._get_load_path())), **self._credentials)
+        return bool(fs.exists(path))
 
     def preview(self) -> TablePreview:
         """Show the first rows in kedro-viz; no Spark starts.

@@ -1,0 +1,97 @@
+"""Inputs are looked at before anything runs: what is missing, empty or a link that leads nowhere, and how to get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines as registered
+from kedro.io import DatasetError
+
+from kedro_handover.hooks.base import ProjectHooks, is_local, load_project, shorten_path
+from kedro_handover.main import name_command
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+    from kedro_handover.project import ProjectSpec
+
+
+class InputHooks(ProjectHooks):
+    """Refuses a run whose inputs are not there, with the command or the words that get them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._env: str | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep the environment, which the command names that makes an input.
+
+        Args:
+            context: The project's context.
+        """
+        super().after_context_created(context)
+        self._env = context.env
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Refuse a run that starts from what is not there. The file systems are asked, and no Spark starts for it.
+
+        Args:
+            pipeline: What is about to run.
+            catalog: The catalog of the run.
+
+        Raises:
+            DatasetError: If an input is missing, an empty file, or a link that leads nowhere.
+        """
+        if not self._is_active:
+            return
+        project = load_project(catalog)
+        for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
+            path = self._get_path(name)
+            if is_local(path):
+                self._check_local(name, path, project)
+            elif not catalog.exists(name):
+                raise DatasetError(self._say_missing(name, path, project))
+
+    def _check_local(self, name: str, path: str, project: ProjectSpec | None) -> None:
+        if not path:  # a dataset that is no file: its own load will tell
+            return
+        place = Path(path)
+        if place.is_symlink() and not place.exists():
+            msg = f"{name}: {shorten_path(path)} is a link that leads nowhere, or in a circle. Fix it."
+            raise DatasetError(msg)
+        if not place.exists():
+            raise DatasetError(self._say_missing(name, path, project))
+        if place.is_file() and place.stat().st_size == 0:
+            how = self._say_how_to_get(name, path, project)
+            msg = f"{name}: {shorten_path(path)} is an empty file. Remove it. {how}"
+            raise DatasetError(msg)
+
+    def _say_missing(self, name: str, path: str, project: ProjectSpec | None) -> str:
+        return f"{name}: there is no {shorten_path(path)}. {self._say_how_to_get(name, path, project)}"
+
+    def _say_how_to_get(self, name: str, path: str, project: ProjectSpec | None) -> str:
+        if project is not None and name == project.raw.dataset:
+            return project.raw.say_how_to_get(Path(path).name).replace("{command}", name_command())
+        dataset = _strip_transcoding(name)
+        makers = sorted(
+            key
+            for key, made in registered.items()
+            if key != "__default__" and dataset in map(_strip_transcoding, made.all_outputs())
+        )
+        if not makers:
+            return "No pipeline makes it: put it there."
+        return f"Run `{name_command(self._env)} --pipelines={makers[0]}` to make it."
+
+
+def _strip_transcoding(name: str) -> str:
+    return name.partition("@")[0]
+
+
+hooks = InputHooks()
+"""What Kedro registers by an entry point `kedro.hooks`."""

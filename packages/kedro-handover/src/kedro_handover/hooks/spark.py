@@ -1,0 +1,138 @@
+"""Spark is set up where an environment has settings for it, started where a run needs it, and watched as it works."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from kedro.config import MissingConfigException
+from kedro.framework.hooks import hook_impl
+
+from kedro_handover.errors import SparkError
+from kedro_handover.hooks.base import ProjectHooks, is_local, load_project, shorten_path
+from kedro_handover.spark.progress import StageProgress
+from kedro_handover.spark.session import configure_spark, get_master, get_spark, is_on_this_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+SPARK_DATASETS = (
+    "spark.",
+    "kedro_datasets.spark.",
+    "kedro_handover.datasets.spark_table_dataset.",
+    "kedro_handover.datasets.mllib_model_dataset.",
+    "kedro_handover.datasets.mojo_model_dataset.",
+    "kedro_handover.datasets.release_dataset.ReleasedModelDataset",
+)
+"""How the types of the datasets begin that need a running Spark."""
+
+
+class SparkHooks(ProjectHooks):
+    """Starts Spark for the runs that need it, with the settings of the environment's `spark.yml`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._has_settings = False
+        self._storage_is_shared = False
+        self._watch = ExitStack()
+        self._progress: StageProgress | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Have every Spark session of this process made from `spark.yml`, where there is one; no Spark starts here.
+
+        Args:
+            context: The project's context.
+
+        Raises:
+            SparkError: If JAVA_HOME is set and has no Java.
+        """
+        super().after_context_created(context)
+        self._has_settings = False
+        if not self._is_active:
+            return
+        self._storage_is_shared = bool(context.config_loader["globals"].get("storage_is_shared", False))
+        try:
+            settings = context.config_loader["spark"]
+        except (KeyError, MissingConfigException):  # the environment's engine is another
+            return
+        configure_spark(settings)
+        self._has_settings = True
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Start Spark if the run has datasets of Spark's, once all that can be checked without it is.
+
+        Args:
+            pipeline: What is about to run.
+            catalog: The catalog of the run.
+
+        Raises:
+            SparkError: If the environment has no settings for Spark, it does not start, or its workers don't share the
+                run's storage.
+        """
+        self._watch.close()  # of a run in this process that was interrupted
+        self._progress = None
+        if not self._is_active:
+            return
+        used = pipeline.datasets() & self._conf_catalog.keys()
+        of_spark = sorted(name for name in used if self._get_type(name).startswith(SPARK_DATASETS))
+        if not of_spark:
+            return
+        if not self._has_settings:
+            msg = f"{of_spark[0]} is Spark's, and this environment has no spark.yml. Try --env=prod."
+            raise SparkError(msg)
+        project = load_project(catalog)
+        read_by_driver = {project.raw.dataset} if project else set()
+        self._check_storage(used - read_by_driver, get_master())
+        self._progress = self._watch.enter_context(StageProgress(get_spark().sparkContext))
+        atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Name the node for the bar: Spark's own names of stages say where in the code they were asked for.
+
+        Args:
+            node: What is about to run.
+        """
+        if self._progress is not None:
+            self._progress.node = node.name
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self) -> None:
+        """Take the bar away before the results are shown."""
+        self._watch.close()
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self) -> None:
+        """Take the bar away before the error is told."""
+        self._watch.close()
+
+    def _get_type(self, name: str) -> str:
+        """Give the type of a dataset, or of the one that it loads with."""
+        config = self._conf_catalog[name]
+        return str(config.get("table", config)["type"])
+
+    def _check_storage(self, shared: Iterable[str], master: str) -> None:
+        """Refuse to spread a run over machines of which each would write to a disk of its own."""
+        if is_on_this_machine(master) or self._storage_is_shared:
+            return
+        paths = {name: self._get_path(name) for name in sorted(shared)}
+        if local := [name for name, path in paths.items() if path and (is_local(path) or path.startswith("file:"))]:
+            msg = (
+                f"{local[0]}: {shorten_path(paths[local[0]])} is a path of this machine, and {master} works on others: "
+                "they do not find what is there, and what they write would be lost. Give a storage that all share, as "
+                "--params=storage=hdfs://… or in globals.yml. Where the path is a mount that all have, set "
+                "storage_is_shared: true in globals.yml."
+            )
+            raise SparkError(msg)
+
+
+hooks = SparkHooks()
+"""What Kedro registers by an entry point `kedro.hooks`."""
