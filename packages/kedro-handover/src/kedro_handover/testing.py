@@ -80,15 +80,13 @@ class Engine:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--engines` and `--slow`."""
+    """Add `--engines`."""
     parser.addoption("--engines", default=",".join(ENGINES), help="engines that nodes are tested on, with commas")
-    parser.addoption("--slow", action="store_true", help="run what is marked as slow too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark."""
     config.addinivalue_line("markers", "spark: starts Spark; what takes the fixture `spark` has it by itself")
-    config.addinivalue_line("markers", "slow: run before a release, by `--slow`")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -98,12 +96,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # `-m` looks at the marks next
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark all that starts Spark, and leave out what is slow unless it is asked for."""
-    if not config.getoption("slow"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all that starts Spark."""
     for item in items:
         engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
         if engine == "spark" or "spark" in getattr(item, "fixturenames", ()):
