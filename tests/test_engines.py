@@ -11,7 +11,7 @@ from premises.pipelines.data_engineering.nodes import build_features, find_repea
 
 from conftest import Engine, check, clean, kedro, read_rows
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
-from storage import SAME_FILES, SAME_TABLES, digest, read, read_json
+from storage import SAME_FILES, SAME_TABLES, digest, digest_model, read, read_json
 
 ENVIRONMENTS = ("polars", "duckdb", "dask")
 PARAMETERS = DataEngineeringParameters(grid_metres=100, test_share=0.2, folds=5, majority_per_minority=1)
@@ -34,6 +34,7 @@ def test_its_tables_and_files_are_those_of_base(engine_storage: Path, run_storag
     assert {table: digest(read(engine_storage, table)) for table in SAME_TABLES} == {
         table: digest(read(run_storage, table)) for table in SAME_TABLES
     }
+    assert digest_model(engine_storage) == digest_model(run_storage)
     for file in SAME_FILES:
         assert (engine_storage / file).read_bytes() == (run_storage / file).read_bytes(), file
 

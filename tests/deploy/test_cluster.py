@@ -20,7 +20,7 @@ import pytest
 
 from cluster import Cluster, start_cluster, wait_for
 from conftest import PROJECT, fresh_environment, kedro, listening_addresses, programs_under
-from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, read, read_json
+from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, digest_model, read, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,6 +191,7 @@ def small(tmp_path_factory) -> Path:
 def assert_same_research(storage: Path, research: Path) -> None:
     for path in SAME_TABLES:
         assert digest(read(storage, path)) == digest(read(research, path)), path
+    assert digest_model(storage) == digest_model(research)
     for path in SAME_FILES:
         assert (storage / path).read_bytes() == (research / path).read_bytes(), path
 

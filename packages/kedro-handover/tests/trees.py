@@ -1,11 +1,18 @@
-"""Rows that a tree is most likely to be carried over wrongly for."""
+"""Rows that a tree is most likely to be carried over wrongly for, and its scores in each form on Spark."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyspark.ml.functions import vector_to_array
+from pyspark.sql import functions as F  # noqa: N812
+
+from kedro_handover.handover.tree import to_mllib, to_sql
+from kedro_handover.testing import to_spark
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeClassifier
@@ -34,6 +41,43 @@ def rows_on_boundaries(tree: DecisionTreeClassifier) -> pd.DataFrame:
         comes_by = fitted_tree.decision_path(np.array(starts, dtype=np.float32))
         assert np.all(comes_by[np.arange(len(nodes)), nodes] == 1)
     return pd.DataFrame(np.array(rows, dtype=np.float32).reshape(-1, len(features)), columns=tree.feature_names_in_)
+
+
+def table(rows: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(rows.astype("float32").reset_index(drop=True).reset_index(names="row_number"))
+
+
+def score(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> dict[str, np.ndarray]:
+    """Score the rows with every tree in each form, one array of rows by trees a form; Spark runs one job."""
+    frame = to_spark(table(rows), spark, folder)
+    columns = ["row_number"]
+    for number, tree in enumerate(trees):
+        scored = to_mllib(tree, spark).transform(frame)
+        frame = scored.withColumn(f"mllib_{number}", vector_to_array(F.col("probability"))[1])
+        frame = frame.drop("features", "rawPrediction", "probability", "prediction")
+        columns.append(f"mllib_{number}")
+    if sql:
+        sqls = [f"{to_sql(tree)} AS sql_{number}" for number, tree in enumerate(trees)]
+        frame = frame.selectExpr(*columns, *sqls)
+    spark_rows = frame.select(*columns, *(f"sql_{number}" for number in range(len(trees)) if sql)).toPandas()
+    spark_rows = spark_rows.sort_values("row_number")
+    found = {"mllib": spark_rows.filter(regex="^mllib_").to_numpy()}
+    if sql:
+        in_duckdb = duckdb.from_arrow(table(rows)).project(f"row_number, {', '.join(sqls)}").order("row_number")
+        found |= {
+            "sql_on_spark": spark_rows.filter(regex="^sql_").to_numpy(),
+            "sql_on_duckdb": in_duckdb.df().filter(regex="^sql_").to_numpy(),
+        }
+    return found
+
+
+def assert_exact(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> None:
+    expected = np.stack([tree.predict_proba(rows[tree.feature_names_in_])[:, 1] for tree in trees], axis=1)
+    for form, given_ in score(spark, folder, rows, *trees, sql=sql).items():
+        assert given_.shape == expected.shape, form
+        assert given_.dtype == np.float64, form
+        assert np.count_nonzero(given_ != expected) == 0, form
+        assert np.abs(given_ - expected).max() == 0, form
 
 
 def _largest_up_to(threshold: float) -> np.float32:

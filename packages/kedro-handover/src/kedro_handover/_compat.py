@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
     from pyspark import SparkContext
 
+STOP_H2O = "ai$h2o$sparkling$H2OContext$$stop"
+"""Scala's name of the private method `stop` of `ai.h2o.sparkling.H2OContext` (h2o-pysparkling-3.5 3.46.0.6)."""
+
 
 def get_jvm(context: SparkContext) -> Any:
     """Give pyspark's view of the JVM, by which Java and Scala classes are named (`_jvm`: pyspark 3.5.9 and 4.0)."""
@@ -57,7 +60,7 @@ def stop_h2o_context(h2o_context: Any) -> None:
         h2o_context: A running `ai.h2o.sparkling.H2OContext`.
     """
     stop_spark = stop_jvm = in_shutdown_hook = False
-    getattr(h2o_context, "ai$h2o$sparkling$H2OContext$$stop")(stop_spark, stop_jvm, in_shutdown_hook)
+    getattr(h2o_context, STOP_H2O)(stop_spark, stop_jvm, in_shutdown_hook)
 
 
 def list_mojo_depths(model: Any) -> list[int]:

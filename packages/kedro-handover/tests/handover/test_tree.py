@@ -1,4 +1,4 @@
-"""The hand-over: as an MLlib model and as SQL, a tree gives the probabilities of scikit-learn, bit for bit."""
+"""As an MLlib model, as SQL and on every engine, a tree gives the probabilities of scikit-learn, bit for bit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import venv
+from typing import Any
 
 import duckdb
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,17 +17,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from kedro_handover.nodes.production import score_premises
 from py4j.protocol import Py4JJavaError
-from pyspark.ml.functions import vector_to_array
-from pyspark.sql import functions as F  # noqa: N812
+from pyarrow import parquet
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import fresh_environment, to_spark
+from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
 from kedro_handover.datasets.skops_dataset import SkopsDataset
+from kedro_handover.datasets.verified_model_dataset import VerifiedModel
 from kedro_handover.errors import HandOverError
-from kedro_handover.handover.tree import to_mllib, to_sql
-from trees import rows_on_boundaries
+from kedro_handover.handover.tree import to_mllib, to_narwhals, to_sql
+from kedro_handover.nodes.scoring import score_rows
+from kedro_handover.spark.models import SqlModel
+from kedro_handover.testing import Engine, to_spark
+from processes import fresh_environment
+from toy import PROJECT
+from trees import assert_exact, rows_on_boundaries, score, table
 
 FLOAT32 = np.finfo(np.float32)
 EXTREMES = (FLOAT32.max, FLOAT32.min, FLOAT32.tiny, FLOAT32.smallest_subnormal, -0.0, 0.0, 1e-7, 16_777_217.0)
@@ -40,73 +46,12 @@ def fitted(rows: pd.DataFrame, label: object, weights: object = None, **argument
     return tree.fit(rows, np.asarray(label, dtype=bool), sample_weight=weights)
 
 
-def table(rows: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(rows.astype("float32").reset_index(drop=True).reset_index(names="row_number"))
-
-
-def score(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> dict[str, np.ndarray]:
-    """Score the rows with every tree in each form, one array of rows by trees a form; Spark runs one job."""
-    frame = to_spark(table(rows), spark, folder)
-    columns = ["row_number"]
-    for number, tree in enumerate(trees):
-        scored = to_mllib(tree, spark).transform(frame)
-        frame = scored.withColumn(f"mllib_{number}", vector_to_array(F.col("probability"))[1])
-        frame = frame.drop("features", "rawPrediction", "probability", "prediction")
-        columns.append(f"mllib_{number}")
-    if sql:
-        sqls = [f"{to_sql(tree)} AS sql_{number}" for number, tree in enumerate(trees)]
-        frame = frame.selectExpr(*columns, *sqls)
-    spark_rows = frame.select(*columns, *(f"sql_{number}" for number in range(len(trees)) if sql)).toPandas()
-    spark_rows = spark_rows.sort_values("row_number")
-    found = {"mllib": spark_rows.filter(regex="^mllib_").to_numpy()}
-    if sql:
-        in_duckdb = duckdb.from_arrow(table(rows)).project(f"row_number, {', '.join(sqls)}").order("row_number")
-        found |= {
-            "sql_on_spark": spark_rows.filter(regex="^sql_").to_numpy(),
-            "sql_on_duckdb": in_duckdb.df().filter(regex="^sql_").to_numpy(),
-        }
-    return found
-
-
-def assert_exact(spark, folder, rows: pd.DataFrame, *trees: DecisionTreeClassifier, sql: bool = True) -> None:
-    expected = np.stack([tree.predict_proba(rows[tree.feature_names_in_])[:, 1] for tree in trees], axis=1)
-    for form, given_ in score(spark, folder, rows, *trees, sql=sql).items():
-        assert given_.shape == expected.shape, form
-        assert given_.dtype == np.float64, form
-        assert np.count_nonzero(given_ != expected) == 0, form
-        assert np.abs(given_ - expected).max() == 0, form
-
-
-@pytest.fixture(scope="module")
-def research_model(run_storage) -> DecisionTreeClassifier:
-    file = run_storage / "06_models/research_model.skops"
-    return SkopsDataset(filepath=str(file), trusted=["sklearn.tree._tree.Tree"]).load()
-
-
-@pytest.fixture(scope="module")
-def model_input(run_storage) -> pd.DataFrame:
-    return pd.read_parquet(run_storage / "05_model_input/model_input.parquet")
-
-
 def noise(
     rows: int = 400, columns: tuple[str, ...] = ("a", "b", "c"), seed: int = 0
 ) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(seed)
     features = pd.DataFrame(rng.normal(size=(rows, len(columns))).astype(np.float32), columns=list(columns))
     return features, rng.random(rows) < 0.5
-
-
-def test_not_one_row_of_the_run_differs(spark, tmp_path, research_model, model_input) -> None:
-    assert len(model_input) > 20_000
-    assert_exact(spark, tmp_path, model_input[research_model.feature_names_in_], research_model)
-
-
-def test_rows_on_every_split_of_the_research_tree_go_the_same_way(spark, tmp_path, research_model) -> None:
-    rows = rows_on_boundaries(research_model)
-    splits = np.count_nonzero(research_model.tree_.feature >= 0)
-    assert splits > 20
-    assert len(rows) == 4 * splits
-    assert_exact(spark, tmp_path, rows, research_model)
 
 
 def test_the_hand_over_notices_a_threshold_one_step_off(spark, tmp_path) -> None:
@@ -120,7 +65,7 @@ def test_the_hand_over_notices_a_threshold_one_step_off(spark, tmp_path) -> None
 
 
 @st.composite
-def drawn_trees(draw) -> tuple[DecisionTreeClassifier, pd.DataFrame]:
+def any_trees(draw) -> tuple[DecisionTreeClassifier, pd.DataFrame]:
     count, width = draw(st.integers(2, 60)), 4
     number = st.floats(width=32, allow_nan=False, allow_infinity=False)
     few = st.sampled_from([-1.5, 0.0, 0.1, 2.0, 1e-7, 1.0000001])
@@ -146,9 +91,9 @@ def drawn_trees(draw) -> tuple[DecisionTreeClassifier, pd.DataFrame]:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(drawn=st.lists(drawn_trees(), min_size=TREES_PER_JOB, max_size=TREES_PER_JOB))
-def test_any_tree_is_handed_over_exactly(spark, tmp_path, drawn) -> None:
-    trees, rows = zip(*drawn, strict=True)
+@given(trees_and_rows=st.lists(any_trees(), min_size=TREES_PER_JOB, max_size=TREES_PER_JOB))
+def test_any_tree_is_handed_over_exactly(spark, tmp_path, trees_and_rows) -> None:
+    trees, rows = zip(*trees_and_rows, strict=True)
     assert_exact(spark, tmp_path, pd.concat(rows, ignore_index=True), *trees)
 
 
@@ -160,7 +105,7 @@ def test_a_tree_of_one_leaf_is_handed_over(spark, tmp_path) -> None:
     assert score(spark, tmp_path, rows, tree)["mllib"][0, 0] == 2 / 7
 
 
-def test_a_tie_is_one_half_and_is_not_active_as_in_scikit_learn(spark, tmp_path) -> None:
+def test_a_tie_is_one_half_and_is_negative_as_in_scikit_learn(spark, tmp_path) -> None:
     rows = pd.DataFrame({"a": np.array([0, 0, 1, 1], dtype=np.float32)})
     tree = fitted(rows, [True, False, True, True])
     assert tree.predict(rows).tolist() == [False, False, True, True]
@@ -207,36 +152,34 @@ def test_sql_gives_null_for_a_missing_value_that_the_tree_looks_at(spark, tmp_pa
 
 @MISSING
 @pytest.mark.parametrize("released", ["sql", "mllib"])
-def test_scoring_a_premises_with_a_missing_feature_ends_with_an_error(
-    spark, tmp_path, missing, released, handed_over_location
+def test_scoring_a_row_with_a_missing_feature_ends_with_an_error(
+    spark, tmp_path, missing, released, handed_over
 ) -> None:
-    tree, location = handed_over_location
-    model = {"form": released, "sql": to_sql(tree), "location": location, "sha256": None, "threshold": 0.5}
+    tree, mllib = handed_over
+    model = {"sql": SqlModel(to_sql(tree)), "mllib": mllib}[released]
     features = pa.table(
         {
-            "premises_id": [1, 2],
-            "is_active": pa.array([True, None], pa.bool_()),
-            **{name: pa.array([3, 3], pa.float32()) for name in ("district_id", "barri_id")},
-            "x_metres": pa.array([0.5, missing], pa.float32()),
+            "id": ["1", "2"],
+            "label": pa.array([True, None], pa.bool_()),
+            "shop": pa.array([3, 3], pa.float32()),
+            "price": pa.array([0.5, missing], pa.float32()),
         }
     )
-    scores = score_premises({"model": model}, to_spark(features, spark, tmp_path), {"failures": []}, "")
+    rows, release = to_spark(features, spark, tmp_path), {"model": {"threshold": 0.5}}
+    scores = score_rows(model, release, rows, {"failures": []}, "", PROJECT)
     with pytest.raises(Exception, match=r"(?s)misses a feature|null|NaN"):
         scores.collect()
 
 
 @pytest.fixture(scope="module")
-def handed_over_location(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, str]:
-    """A tree on three features, and where its MLlib form is saved with rows that it is held to."""
-    from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
-    from kedro_handover.datasets.verified_model_dataset import VerifiedModel
-
-    rows, _ = noise(200, ("district_id", "barri_id", "x_metres"))
-    tree = fitted(rows, rows["x_metres"] > 0.1, max_depth=3)
-    location = str(tmp_path_factory.mktemp("models") / "handed_over")
+def handed_over(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, Any]:
+    """A tree on two features, and its MLlib form as it is loaded: held to a few rows."""
+    rows, _ = noise(200, ("shop", "price"))
+    tree = fitted(rows, rows["price"] > 0.1, max_depth=3)
+    dataset = MLlibModelDataset(filepath=str(tmp_path_factory.mktemp("models") / "handed_over"))
     held_to = rows.head(5).assign(probability=tree.predict_proba(rows.head(5))[:, 1])
-    MLlibModelDataset(filepath=location).save(VerifiedModel(to_mllib(tree, spark), held_to))
-    return tree, location
+    dataset.save(VerifiedModel(to_mllib(tree, spark), held_to))
+    return tree, dataset.load().model
 
 
 @pytest.mark.parametrize(
@@ -249,12 +192,12 @@ def handed_over_location(spark, tmp_path_factory) -> tuple[DecisionTreeClassifie
         np.ones(100, dtype=bool),
         np.tile([[False, True], [True, False]], (50, 1)),
     ],
-    ids=["text", "one and two", "three classes", "never active", "always active", "two outputs"],
+    ids=["text", "one and two", "three classes", "never positive", "always positive", "two outputs"],
 )
 def test_a_tree_with_another_label_is_refused(spark, label) -> None:
     rows, _ = noise(100)
     tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(rows, label)
-    for hand_over in (to_sql, lambda one: to_mllib(one, spark)):
+    for hand_over in (to_sql, to_narwhals, lambda one: to_mllib(one, spark)):
         with pytest.raises(HandOverError, match="Only a label that is False or True"):
             hand_over(tree)
 
@@ -262,7 +205,7 @@ def test_a_tree_with_another_label_is_refused(spark, label) -> None:
 def test_a_tree_that_knows_no_column_names_is_refused(spark) -> None:
     rows, label = noise(100)
     tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(rows.to_numpy(), label)
-    for hand_over in (to_sql, lambda one: to_mllib(one, spark)):
+    for hand_over in (to_sql, to_narwhals, lambda one: to_mllib(one, spark)):
         with pytest.raises(HandOverError, match="names"):
             hand_over(tree)
 
@@ -302,7 +245,7 @@ def test_a_name_that_sql_reads_otherwise_is_exact_or_refused(spark, tmp_path, na
         assert_exact(spark, tmp_path, rows, tree)
 
 
-@pytest.mark.parametrize("names", [("x_metres", "Y2"), ("_a", "is_in_mall"), ("level", "name"), ("date", "row")])
+@pytest.mark.parametrize("names", [("width", "Y2"), ("_a", "is_in_mall"), ("level", "name"), ("date", "row")])
 def test_a_plain_name_is_not_refused(spark, tmp_path, names) -> None:
     rows, label = noise(100, names)
     assert_exact(spark, tmp_path, rows, fitted(rows, label, max_depth=3))
@@ -310,45 +253,74 @@ def test_a_plain_name_is_not_refused(spark, tmp_path, names) -> None:
 
 WITHOUT_PYTHON = """
 import importlib.util, sys
-import pandas as pd
-from kedro.config import OmegaConfigLoader
 from pyspark.ml.functions import vector_to_array
 from kedro_handover.datasets.skops_dataset import SkopsDataset
-from premises.settings import CONFIG_LOADER_ARGS
-from kedro_handover.spark.session import configure_spark, get_spark
 from kedro_handover.handover.tree import to_mllib, to_sql
+from kedro_handover.spark.session import configure_spark, get_spark
+from kedro_handover.testing import SPARK_SETTINGS
 
-configure_spark(OmegaConfigLoader("conf", env="prod", **CONFIG_LOADER_ARGS)["spark"])
-spark, (storage, folder) = get_spark(), sys.argv[1:]
+configure_spark(SPARK_SETTINGS)
+spark, folder = get_spark(), sys.argv[1]
 found = spark.sparkContext.parallelize([0], 1).map(
     lambda _: [name for name in ("numpy", "pandas") if importlib.util.find_spec(name)]
 ).collect()
 assert found == [[]], found
-file = f"{storage}/06_models/research_model.skops"
-tree = SkopsDataset(filepath=file, trusted=["sklearn.tree._tree.Tree"]).load()
-rows = spark.read.parquet(f"{storage}/05_model_input/model_input.parquet")
+tree = SkopsDataset(filepath=f"{folder}/tree.skops", trusted=["sklearn.tree._tree.Tree"]).load()
+rows = spark.read.parquet(f"{folder}/rows.parquet")
 scored = to_mllib(tree, spark).transform(rows)
-scored.select("premises_id", vector_to_array("probability")[1].alias("p")).write.parquet(f"{folder}/mllib")
-rows.selectExpr("premises_id", f"{to_sql(tree)} AS p").write.parquet(f"{folder}/sql")
+scored.select("row_number", vector_to_array("probability")[1].alias("p")).write.parquet(f"{folder}/mllib")
+rows.selectExpr("row_number", f"{to_sql(tree)} AS p").write.parquet(f"{folder}/sql")
 """
 
 
-def test_executors_need_no_python_packages(run_storage, tmp_path, pytestconfig) -> None:
+def test_executors_need_no_python_packages(tmp_path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare/bin/python"
     for package in ("numpy", "pandas", "pyspark"):
         assert subprocess.run([python, "-c", f"import {package}"], capture_output=True, check=False).returncode == 1
+    rows, label = noise(2_000)
+    tree = fitted(rows, label, max_depth=8)
+    parquet.write_table(table(rows), tmp_path / "rows.parquet")
+    SkopsDataset(filepath=str(tmp_path / "tree.skops"), trusted=[]).save(tree)
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PYTHON, str(run_storage), str(tmp_path)],
-        cwd=pytestconfig.rootpath,
+        [sys.executable, "-c", WITHOUT_PYTHON, str(tmp_path)],
         env=fresh_environment(PYSPARK_PYTHON=os.fspath(python)),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    expected = pd.read_parquet(run_storage / "07_model_output/research_predictions.parquet").set_index("premises_id")
     for form in ("mllib", "sql"):
-        found = pd.read_parquet(tmp_path / form).set_index("premises_id")["p"]
-        assert len(found) == len(expected)
-        assert (found.sort_index() == expected["probability"].sort_index()).all()
+        found = pd.read_parquet(tmp_path / form).set_index("row_number")["p"]
+        assert len(found) == len(rows)
+        assert (found.sort_index() == tree.predict_proba(rows)[:, 1]).all()
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+def test_on_every_engine_a_tree_is_exact_on_every_boundary_too(engine: Engine, depth) -> None:
+    features, label = noise(2_000)
+    tree = fitted(features, label, max_depth=depth)
+    rows = pd.concat([features, rows_on_boundaries(tree)], ignore_index=True)
+    scored = nw.from_native(engine.from_arrow(table(rows))).select("row_number", probability=to_narwhals(tree))
+    given_ = engine.rows(scored.to_native())
+    assert [row["probability"] for row in given_] == tree.predict_proba(rows)[:, 1].tolist()
+    assert engine.types(scored.to_native())["probability"] == "Float64"
+
+
+def test_on_every_engine_a_missing_value_that_the_tree_looks_at_gives_null(engine: Engine) -> None:
+    rows, _ = noise()
+    tree = fitted(rows, rows["b"] > 0.1)
+    columns = {"row_number": [0, 1], **{name: [0.5, 0.5] for name in rows}}
+    schema = {"row_number": pa.int64(), **{name: pa.float32() for name in rows}}
+    for name, expected in (("b", [1.0, None]), ("a", [1.0, 1.0])):
+        frame = nw.from_native(engine.frame(columns | {name: [0.5, None]}, schema))
+        scored = engine.rows(frame.select("row_number", probability=to_narwhals(tree)).to_native())
+        assert [row["probability"] for row in scored] == expected
+
+
+def test_on_every_engine_a_tree_of_one_leaf_gives_every_row_the_same(engine: Engine) -> None:
+    rows = pd.DataFrame({"a": np.zeros(7, dtype=np.float32)})
+    tree = fitted(rows, [True, False, False, True, False, False, False])
+    frame = nw.from_native(engine.from_arrow(table(rows)))
+    scored = engine.rows(frame.select("row_number", probability=to_narwhals(tree)).to_native())
+    assert [row["probability"] for row in scored] == [2 / 7] * 7
