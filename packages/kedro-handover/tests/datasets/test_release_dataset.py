@@ -59,9 +59,9 @@ def test_a_manifest_comes_back_as_it_was_saved(tmp_path) -> None:
         ("0.5", "0.50001", "was changed since it was released"),
         ('"name"', '"more": 1, "name"', "was changed since it was released"),
         ('"sha256": "', '"sha256": "0', "was changed since it was released"),
-        ('"sha256"', '"sha"', "is no manifest with its digest"),
-        ("{", "", "is no manifest with its digest"),
-        ("{", "[1] //", "is no manifest with its digest"),
+        ('"sha256"', '"sha"', "is not a manifest with its digest"),
+        ("{", "", "is not a manifest with its digest"),
+        ("{", "[1] //", "is not a manifest with its digest"),
     ],
 )
 def test_a_manifest_that_was_changed_is_refused(tmp_path, written, changed, message) -> None:

@@ -27,7 +27,7 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     The models that it names are versions of their own, which no later run overwrites: a run that is killed at any
     point leaves the previous release as it was. The manifest holds its own digest, so that one that was changed is
-    recognised, and those of the models, which are held to them before they are loaded.
+    recognised, and those of the models, which are checked before they are loaded.
 
     The manifest that a new one replaces stays in the folder `releases` beside it. To go back to it, copy it to the
     place of the release.
@@ -71,7 +71,7 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
             manifest: dict[str, Any] = json.loads(text)
             digest = manifest.pop(SHA256)
         except (ValueError, AttributeError, KeyError, TypeError) as error:
-            msg = f"{self._filepath} is no manifest with its digest. Run `kedro run --env=prod` to release again."
+            msg = f"{self._filepath} is not a manifest with its digest. Run `kedro run --env=prod` to release again."
             raise DatasetError(msg) from error
         if digest != _digest(manifest):
             msg = f"{self._filepath} was changed since it was released: take it from a copy, or release again."
@@ -121,7 +121,7 @@ class ReleasedModelDataset(AbstractDataset[Never, Any]):
         self.metadata = metadata
 
     def load(self) -> Any:
-        """Load the model, held to its digest and to its verification rows.
+        """Load the model, and check it against its digest and its verification rows.
 
         Returns:
             What `kedro_handover.spark.models.add_probability` scores with.

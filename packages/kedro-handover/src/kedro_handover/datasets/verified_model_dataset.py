@@ -1,4 +1,4 @@
-"""A model on Spark that proves at each load that it still predicts what it did when it was saved."""
+"""A model on Spark that is checked at each load: it must predict what it did when it was saved."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def predict_verification(model: Any, features: DataFrame) -> list[float]:
 
 
 class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
-    """Saves and loads a `VerifiedModel` anywhere that Spark writes to; kedro-datasets' Spark dataset finds the path.
+    """Saves and loads a `VerifiedModel` wherever Spark can write.
 
     The folder holds the model in its own form, and `verification.json`, which is written last: without it the model
-    does not exist. It has the digests of all files of the model, which are looked at before Spark or H2O read one.
+    does not exist. It has the digests of all files of the model, which are checked before Spark or H2O reads one.
     """
 
     _sha256: str | None = None
@@ -80,7 +80,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
 
     @abstractmethod
     def _write_model(self, model: Any, path: str) -> None:
-        """Write a model to a path that Spark knows; there is none."""
+        """Write a model to a path that Spark knows and where nothing is."""
 
     @abstractmethod
     def _read_model(self, path: str) -> Any:
@@ -88,7 +88,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
 
     @abstractmethod
     def _describe_model(self, model: Any) -> dict[str, Any]:
-        """Say in a few words what a model is, for people."""
+        """Describe a model in a few words, for a preview."""
 
     def _save(self, data: VerifiedModel) -> None:
         """Save a model; an earlier one in its place is replaced."""
@@ -109,7 +109,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         self._loaded = None
 
     def _load(self) -> VerifiedModel:
-        """Load the model, and hold it to its verification rows; once, however many nodes of a run take it.
+        """Load the model and check it against its verification rows; once, however many nodes of a run take it.
 
         Raises:
             DatasetError: If there is no whole model, its files are not those that were saved, or it gives another
@@ -158,12 +158,12 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         return JSONPreview(json.dumps({**content["model"], "features": features}))
 
     def _check_files(self, path: str) -> tuple[dict[str, Any], str]:
-        """Hold the files to their digests, and those to the digest that is asked for."""
+        """Compare the files with their digests, and these with the digest that is asked for."""
         try:
             content, digest = self._read(path)
             files = dict(content["files"])
         except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path} is no model that was saved by this version: see its {VERIFICATION_FILE}. Train again."
+            msg = f"{path} is not a model that this version has saved: see its {VERIFICATION_FILE}. Train again."
             raise DatasetError(msg) from error
         fs, root = self._filesystem(path)
         found = _digest_files(fs, f"{root}/{MODEL}")

@@ -1,7 +1,7 @@
 """A fitted scikit-learn tree as a native MLlib model, as one SQL expression and as one of Narwhals, with nothing lost.
 
 scikit-learn compares float32 features with float64 thresholds. A Spark double of a float32 is the same number, so the
-same `<=` decides alike. The leaves' probabilities are carried over as they are.
+same `<=` decides alike. The leaves keep their probabilities.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLASSES = 2
 NO_CHILD = -1
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""A column's name that SQL takes without quotes, which Spark and other engines write differently."""
+"""A column name that needs no quotes in SQL: Spark and other engines quote differently."""
 
 RESERVED = frozenset(
     """
@@ -59,7 +59,7 @@ def check_classes(tree: DecisionTreeClassifier) -> None:
 
 
 def check_tree(tree: DecisionTreeClassifier) -> None:
-    """Refuse a tree that can't be carried over exactly to MLlib and SQL.
+    """Refuse a tree that can't be handed over exactly to MLlib and SQL.
 
     Args:
         tree: The fitted tree.
@@ -91,7 +91,7 @@ def to_mllib(tree: DecisionTreeClassifier, spark: SparkSession) -> PipelineModel
         probability of True, bit for bit that of scikit-learn) and `prediction`. A missing feature is an error.
 
     Raises:
-        HandOverError: If the tree can't be carried over exactly.
+        HandOverError: If the tree can't be handed over exactly.
     """
     from pyspark.ml import PipelineModel
     from pyspark.ml.classification import DecisionTreeClassificationModel
@@ -137,7 +137,7 @@ def to_sql(tree: DecisionTreeClassifier) -> str:
         An expression for the probability of True; NULL where a feature that the tree uses is missing.
 
     Raises:
-        HandOverError: If the tree can't be carried over exactly.
+        HandOverError: If the tree can't be handed over exactly.
     """
     check_tree(tree)
     fitted = tree.tree_

@@ -1,4 +1,4 @@
-"""The trees that are trained again in production, with the hyperparameters that the search of research has found.
+"""The counterparts of a scikit-learn tree in MLlib and H2O, with the hyperparameters that research found.
 
 | scikit-learn | MLlib | H2O |
 | --- | --- | --- |

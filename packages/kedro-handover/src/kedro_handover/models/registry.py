@@ -1,4 +1,4 @@
-"""The one list of the models in production: pipelines, parameters and reports take it from here."""
+"""The models that run in production: pipelines, parameters and reports all read this one list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `parameters_spark_production.yml` may hold."""
+"""What `parameters_spark_production.yml` may contain."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -21,7 +21,7 @@ LIBRARIES = ("kedro", "kedro-handover", "narwhals", "scikit-learn", "skops")
 
 
 def digest_table(table: SparkDataFrame) -> dict[str, Any]:
-    """Count and digest a table, whatever the order of its rows.
+    """Count and digest the rows of a table, in whatever order they are.
 
     Args:
         table: Any table on Spark.
@@ -50,7 +50,7 @@ def profile_features(features: IntoFrame, parameters: SparkProductionParameters)
 
 
 def record_provenance(all_parameters: dict[str, Any], research_model: DecisionTreeClassifier) -> dict[str, Any]:
-    """Note what a release was made by: parameters, code, libraries, the research model and the time.
+    """Record what a release is made of: parameters, code, libraries, the research model and the time.
 
     Args:
         all_parameters: The parameters of all pipelines.
@@ -96,7 +96,7 @@ def choose_model(handed_over_sql: str, parameters: SparkProductionParameters, **
 
 def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it rests on
     parity: dict[str, dict[str, Any]],
-    parity_report: str,  # noqa: ARG001 - the report is there before a run fails for what it says
+    parity_report: str,  # noqa: ARG001 - so the report is written before a run fails
     chosen_model: dict[str, Any],
     model_input_digest: dict[str, Any],
     features_profile: dict[str, Any],
@@ -108,11 +108,11 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
 
     Args:
         parity: What `measure_parity` gives.
-        parity_report: The page that shows it.
+        parity_report: The report on it.
         chosen_model: What `choose_model` gives.
         model_input_digest: `rows` and `digest` of what the models were trained on.
         features_profile: The profile of all rows' features.
-        row_counts: The rows on their way there.
+        row_counts: How many rows were read, rejected, valid, and in each split.
         provenance: What `record_provenance` gives.
         metrics: `<name>_metrics` of each model in production.
 
@@ -149,7 +149,7 @@ def _plain(value: Any) -> Any:
 
 
 def _list_versions() -> dict[str, str]:
-    """Name the versions of the libraries that made the models; H2O's where it is installed."""
+    """List the versions of the libraries that made the models; H2O's where it is installed."""
     import pyspark
 
     from kedro_handover.spark.h2o import PACKAGE, is_installed, name_package
@@ -159,7 +159,7 @@ def _list_versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Name the commit that runs; None where there is no git, or no repository."""
+    """Return the commit that runs; None where there is no git, or no repository."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
     except OSError:  # there is no git

@@ -44,7 +44,7 @@ def score_rows(  # noqa: PLR0913, PLR0917 - what is scored, by what, and whether
     release: dict[str, Any],
     features: SparkDataFrame,
     drift: dict[str, Any],
-    drift_report: str,  # noqa: ARG001 - the report is there before a run stops for what it says
+    drift_report: str,  # noqa: ARG001 - so the report is written before a run stops
     project: ProjectSpec,
 ) -> SparkDataFrame:
     """Score every row, those without a label included, with the released model.
@@ -54,12 +54,12 @@ def score_rows(  # noqa: PLR0913, PLR0917 - what is scored, by what, and whether
         release: The manifest; `model` has the `threshold`.
         features: `id`, `label` and the features.
         drift: What `compare_with_release` gives.
-        drift_report: The page that shows it.
+        drift_report: The report on it.
         project: `codes` are features that scores are summed up by.
 
     Returns:
         `id`, the codes as integers, `label` (null where unknown), `probability` of the positive class, `prediction`. A
-        row that misses a feature that the model needs ends the job with an error that says so.
+        row that lacks a feature that the model needs ends the job with an error.
 
     Raises:
         DriftError: If the table has drifted, and is not to be scored then.
@@ -89,8 +89,8 @@ def summarise_scores(
     """Count the rows of each place or group by label, and how many of those without one may be positive.
 
     A model that learns from a balanced split has probabilities that are too low or too high for rows whose classes are
-    not balanced. The odds are put right by the ratio of the odds in all rows to those in the training split before they
-    are added up.
+    not balanced. Before the chances are added up, the odds of each are multiplied by the ratio of the odds in all rows
+    to those in the training split.
 
     Args:
         predictions: `id`, the codes that scores are summed up by, `label`, `probability`.

@@ -1,4 +1,4 @@
-"""Carry the research model over to Spark as it is, and train its counterparts of MLlib and H2O."""
+"""Hand the research model over to Spark, and train its counterparts in MLlib and H2O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERIFICATION_ROWS = 50
 
 
 def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
-    """Take the rows that a saved model is held to when it is loaded.
+    """Choose the rows that a saved model has to predict alike whenever it is loaded.
 
     Args:
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
@@ -33,17 +33,17 @@ def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
 
 
 def hand_over(research_model: DecisionTreeClassifier, verification_rows: DataFrame) -> tuple[VerifiedModel, str]:
-    """Carry the research model over to Spark as it is.
+    """Hand the research model over to Spark: the fitted model itself, not one trained again.
 
     Args:
         research_model: The fitted tree.
         verification_rows: A few rows of features.
 
     Returns:
-        The tree as an MLlib model, held to what scikit-learn predicts for the rows, and as an SQL expression.
+        The tree as an MLlib model, verified against what scikit-learn predicts for the rows, and as an SQL expression.
 
     Raises:
-        HandOverError: If the tree can't be carried over exactly.
+        HandOverError: If the tree can't be handed over exactly.
     """
     from kedro_handover.datasets.verified_model_dataset import VerifiedModel as Verified
     from kedro_handover.handover.tree import to_mllib, to_sql
@@ -60,7 +60,7 @@ def train_mllib(
     verification_rows: DataFrame,
     parameters: SparkProductionParameters,
 ) -> VerifiedModel:
-    """Train MLlib's decision tree on the same rows, with the hyperparameters that research has found.
+    """Train MLlib's decision tree on the same rows, with the hyperparameters that research found.
 
     Args:
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
@@ -69,7 +69,7 @@ def train_mllib(
         parameters: `max_bins` and `seed`.
 
     Returns:
-        The model, held to what it predicts for the rows now.
+        The model, with what it predicts for the verification rows.
     """
     from kedro_handover.models.estimators import make_mllib_tree
 
@@ -86,7 +86,7 @@ def train_h2o(
     verification_rows: DataFrame,
     parameters: SparkProductionParameters,
 ) -> VerifiedModel:
-    """Train H2O's decision tree on the same rows, with the hyperparameters that research has found.
+    """Train H2O's decision tree on the same rows, with the hyperparameters that research found.
 
     Args:
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
@@ -95,7 +95,7 @@ def train_h2o(
         parameters: `h2o` and `seed`.
 
     Returns:
-        The model as a MOJO, held to what it predicts for the rows now.
+        The model as a MOJO, with what it predicts for the verification rows.
 
     Raises:
         H2OError: If H2O does not start or does not train.
@@ -118,7 +118,7 @@ def train_h2o(
 
 
 TRAINERS = {"mllib": train_mllib, "h2o": train_h2o}
-"""The models in production that are trained there, by name."""
+"""Which node trains a model that production trains itself, by the model's name."""
 
 
 def predict_on_spark(
@@ -144,7 +144,7 @@ def predict_on_spark(
 
 
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:
-    """Take the training split, with the label in the type that a trainer wants."""
+    """Select the training split, with the label in the type that a trainer expects."""
     from pyspark.sql import functions as F  # noqa: N812
 
     from kedro_handover.models.estimators import LABEL_COLUMN
@@ -153,7 +153,7 @@ def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFra
 
 
 def _verify(model: Any, verification_rows: DataFrame) -> VerifiedModel:
-    """Hold a model to what it predicts for the rows now."""
+    """Keep what a model predicts for the rows now, for each later load to reproduce."""
     from kedro_handover.datasets.verified_model_dataset import VerifiedModel as Verified
     from kedro_handover.datasets.verified_model_dataset import predict_verification
 

@@ -1,1 +1,1 @@
-"""Spark: the session that conf describes, and the hand-over of the research tree."""
+"""Spark: its session as the configuration describes it, its progress, scoring, and H2O inside it."""

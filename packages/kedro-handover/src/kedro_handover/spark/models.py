@@ -1,4 +1,4 @@
-"""Scoring with a model on Spark, whatever made it."""
+"""Scoring on Spark, whatever kind of model it is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_probability(model: Any, rows: DataFrame) -> DataFrame:
         The rows with `probability` of being positive, a double, among the columns that are added.
 
     Raises:
-        H2OError: If a MOJO misses a feature column; it would take it for missing in every row.
+        H2OError: If the rows lack a feature column of a MOJO, which would score it as missing in every row.
     """
     from pyspark.ml import PipelineModel
     from pyspark.ml.functions import vector_to_array

@@ -1,4 +1,4 @@
-"""How far Spark is: a bar in a terminal, a line now and then in a log."""
+"""Spark's progress: a bar in a terminal, a line in the log now and then."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.5
 """How often Spark is asked."""
 
 BAR_SECONDS = 2.0
-"""How long Spark may work before a bar is shown: what is done sooner would only flicker."""
+"""How long Spark works before a bar is shown: shorter work would only make it flicker."""
 
 LINE_SECONDS = 30.0
 """How often a line goes to the log while Spark works."""
@@ -35,7 +35,7 @@ class StageProgress:
     """Watches Spark's stages from a thread of its own, from `with` to its end."""
 
     node = "loading"
-    """The node that runs; Spark's own names of stages say where in the code they were asked for."""
+    """The node that runs; a stage's own name in Spark is a line of code."""
 
     def __init__(self, context: SparkContext, console: Console | None = None) -> None:
         """Watch a running Spark.
@@ -50,43 +50,43 @@ class StageProgress:
         self._thread = Thread(target=self._watch, name="stage progress", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
+        """Start watching."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
+        """Stop watching, and remove the bar."""
         self._end.set()
         self._thread.join()
 
     def _watch(self) -> None:
         from py4j.protocol import Py4JError
 
-        began = said = 0.0
+        started = logged = 0.0
         bar: Progress | None = None
         try:
             while not self._end.wait(LOOK_SECONDS):
                 now = time.monotonic()
                 done, tasks, failed = self._count_tasks()
                 if not tasks:
-                    began = 0.0
+                    started = 0.0
                     if bar is not None:
                         bar.stop()
                         bar = None
                     continue
-                if not began:
-                    began = said = now
-                if self._console.is_terminal and now - began >= BAR_SECONDS:
+                if not started:
+                    started = logged = now
+                if self._console.is_terminal and now - started >= BAR_SECONDS:
                     bar = bar or _start_bar(self._console)
                     bar.update(bar.task_ids[0], description=self.node, completed=done, total=tasks)
-                if now - said >= LINE_SECONDS:
-                    said = now
-                    again = f", {failed} failed and are done again" if failed else ""
+                if now - logged >= LINE_SECONDS:
+                    logged = now
+                    retried = f", {failed} failed and are retried" if failed else ""
                     log = file_logger if self._console.is_terminal else logger
-                    log.info("%s: %d of %d tasks on Spark, %.0f s%s.", self.node, done, tasks, now - began, again)
-        except (Py4JError, OSError) as error:  # Spark has ended; whoever waits for its work hears of it there
+                    log.info("%s: %d of %d tasks on Spark, %.0f s%s.", self.node, done, tasks, now - started, retried)
+        except (Py4JError, OSError) as error:  # Spark has ended; who waits for its work gets the error
             logger.debug("Spark answers no more: %s", error)
         finally:
             if bar is not None:

@@ -58,7 +58,7 @@ def configure_spark(settings: Mapping[str, Any]) -> None:
 
 
 def get_spark() -> SparkSession:
-    """Give the session, starting Spark if it is not running.
+    """Return the session, starting Spark if it is not running.
 
     Returns:
         The session that the settings describe.
@@ -118,7 +118,7 @@ def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[
 
 
 def get_master() -> str:
-    """Give the URL of the master that a run works with; only under spark-submit, which knows it, does Spark start."""
+    """Return the URL of the master that a run works with; starts Spark only under spark-submit, which knows it."""
     return str(get_spark().sparkContext.master) if _is_submitted() else _setting("spark.master", "local[*]")
 
 
@@ -135,7 +135,7 @@ def is_on_this_machine(master: str) -> bool:
 
 
 def hadoop_path(path: str) -> tuple[Any, Any]:
-    """Give the file system of Hadoop's that a path is on, and its name of it: whatever Spark writes to, it can rename.
+    """Return the Hadoop file system that a path is on, and its own name for the path: what Spark writes, it can rename.
 
     Args:
         path: A path or a URL that Spark knows.
@@ -157,7 +157,7 @@ def _setting(name: str, default: str = "") -> str:
 
 
 def _check_standalone_master(master: str) -> None:
-    """Ask a standalone master at once whether it is there: Spark itself would try for a minute."""
+    """Try to connect to a standalone master: Spark itself would keep trying for a minute."""
     if not master.startswith("spark://"):
         return
     unreachable = []
@@ -174,7 +174,7 @@ def _check_standalone_master(master: str) -> None:
 
 
 def _check_driver(master: str, host: str) -> None:
-    """Refuse a driver that listens to this machine alone, and workers elsewhere: they would be waited for in vain."""
+    """Refuse a driver on loopback with workers on other machines, which could not connect to it."""
     if _is_loopback(host) and not is_on_this_machine(master):
         msg = (
             f"spark.driver.host is {host}, where the workers of {master} do not find this machine. Set it to the "
@@ -184,7 +184,7 @@ def _check_driver(master: str, host: str) -> None:
 
 
 def _is_submitted() -> bool:
-    """Say whether the JVM was there before this process, whose settings then hold no more."""
+    """Say whether spark-submit started the JVM: settings of this process come too late then."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
@@ -200,7 +200,7 @@ def _minor(version: str) -> str:
 
 
 def _check_spark_home(version: str) -> None:
-    """Refuse a SPARK_HOME whose Spark is not pyspark's own version: pyspark would start it all the same."""
+    """Refuse a SPARK_HOME with another version than pyspark's, which pyspark would start all the same."""
     home = os.environ.get("SPARK_HOME")
     if home and not list(Path(home).glob(f"jars/spark-core_*-{version}.jar")):
         found = [path.name for path in Path(home).glob("jars/spark-core_*.jar")] or ["no Spark"]
@@ -215,7 +215,7 @@ def _java_of_wheel() -> str:
 
 
 def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Give the settings as Spark takes them; this machine by its number: H2O would listen on all interfaces else."""
+    """Write the settings as Spark reads them; loopback by its number, or H2O would listen on all interfaces."""
     texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
     return texts | {name: "127.0.0.1" for name in OF_THIS_MACHINE if texts.get(name) == "localhost"}
 
