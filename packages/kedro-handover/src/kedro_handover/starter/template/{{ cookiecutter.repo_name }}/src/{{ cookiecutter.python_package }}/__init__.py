@@ -1,0 +1,3 @@
+"""{{ cookiecutter.project_name }}: a model from research to production, and the proof that they are the same."""
+
+__version__ = "0.1.0"

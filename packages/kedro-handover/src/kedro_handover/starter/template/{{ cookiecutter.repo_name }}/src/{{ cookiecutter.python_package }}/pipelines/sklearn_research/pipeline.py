@@ -1,0 +1,64 @@
+"""The sklearn_research pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from kedro_handover.evaluation.predictions import evaluate_predictions
+from kedro_handover.nodes import research
+from kedro_handover.reporting import plots
+from kedro_handover.reporting.research_report import render_research_report
+
+PARAMETERS, PROJECT = "params:sklearn_research", "params:project"
+ROWS, MODEL, PREDICTIONS = "research_rows", "research_model", "research_predictions"
+HISTOGRAMS, METRICS = "research_histograms", "research_metrics"
+FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "importances", "tree_top")
+"""Those of the report, in its order."""
+
+
+def create_pipeline() -> Pipeline:
+    """Make the pipeline: `model_input` to `research_model`, its predictions, metrics, figures and report."""
+    inputs = {"row_counts": "row_counts", "rejections": "rejections", "search": "research_search"}
+    figures = {figure: f"research_{figure}" for figure in FIGURES}
+    return Pipeline(
+        [
+            Node(research.collect_research_rows, ["model_input", PARAMETERS], ROWS, name="collect_research_rows"),
+            Node(
+                research.search_tree,
+                [ROWS, PARAMETERS],
+                [MODEL, "research_search"],
+                name="search_tree",
+                tags="research",
+            ),
+            Node(research.predict, [MODEL, ROWS, PARAMETERS], PREDICTIONS, name="predict", tags="research"),
+            Node(evaluate_predictions, PREDICTIONS, [HISTOGRAMS, METRICS], name="evaluate_predictions"),
+            Node(plots.plot_roc_curve, [HISTOGRAMS, PROJECT], figures["roc_curve"], name="plot_roc_curve"),
+            Node(
+                plots.plot_precision_recall,
+                [HISTOGRAMS, PROJECT],
+                figures["precision_recall"],
+                name="plot_precision_recall",
+            ),
+            Node(
+                plots.plot_confusion_matrix, [METRICS, PROJECT], figures["confusion_matrix"], name="plot_confusion_matrix"
+            ),
+            Node(plots.plot_calibration, [HISTOGRAMS, PROJECT], figures["calibration"], name="plot_calibration"),
+            Node(plots.plot_importances, MODEL, figures["importances"], name="plot_importances"),
+            Node(plots.plot_tree_top, [MODEL, PROJECT], figures["tree_top"], name="plot_tree_top"),
+            Node(
+                render_research_report,
+                {**inputs, "metrics": METRICS, "project": PROJECT, **figures},
+                "research_report",
+                name="render_research_report",
+            ),
+        ]
+    )
+
+
+def create_scoring_pipeline() -> Pipeline:
+    """Make the pipeline that scores every row with the last `research_model`, on whatever engine holds them."""
+    inputs = [MODEL, "features", PARAMETERS, PROJECT]
+    return Pipeline(
+        [
+            Node(research.score_with_research, inputs, "research_scores", name="score_with_research"),
+            Node(research.count_scores, "research_scores", "score_counts", name="count_scores"),
+        ]
+    )
