@@ -1,4 +1,4 @@
-"""Metrics from counts are those that scikit-learn gives for the single rows: on any engine, with ties, for any number."""
+"""Metrics from counts are those that scikit-learn gives for single rows: on any engine, with ties, for any number."""
 
 import json
 from collections import Counter
@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from kedro_handover.testing import Engine
 from kedro_handover.evaluation.metrics import (
     CALIBRATION_BINS,
     area_under_roc,
@@ -25,6 +24,7 @@ from kedro_handover.evaluation.metrics import (
     roc_curve,
 )
 from kedro_handover.evaluation.predictions import PredictionHistogram, count_predictions, evaluate_predictions
+from kedro_handover.testing import Engine
 
 TOLERANCE = 1e-12
 """Relative and absolute: sums of up to some ten thousand float64 numbers, taken in another order."""
@@ -314,7 +314,9 @@ def test_metrics_are_plain_numbers_for_a_json_file(engine: Engine) -> None:
     assert list(metrics["test"]) == list(expected_metrics([(0.2, False, False), (0.7, True, True)]))
 
 
-@pytest.mark.parametrize(("label", "counts"), [(True, "3 positive and 0 negative"), (False, "0 positive and 3 negative")])
+@pytest.mark.parametrize(
+    ("label", "counts"), [(True, "3 positive and 0 negative"), (False, "0 positive and 3 negative")]
+)
 def test_one_class_only_is_refused_with_the_counts(engine: Engine, label, counts) -> None:
     rows = [(0.2, label, False), (0.7, label, True), (0.7, label, True)]
     with pytest.raises(ValueError, match=f"{counts} rows are to be told apart. Both must be there"):

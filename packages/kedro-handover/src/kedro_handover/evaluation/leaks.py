@@ -1,4 +1,4 @@
-"""Columns that give the label away."""
+"""Find columns that leak the label."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 from kedro_handover.lazy_types import DataFrame
 
 LEAK_AUC = 0.9
-"""A single column that tells the classes apart this well knows the label."""
+"""A single column with an AUC above it leaks the label."""
 
 
 def single_column_aucs(rows: DataFrame, label: Any) -> dict[str, float]:
-    """Train a tree on one column alone, for each of them: an AUC near 1 is a column that knows the label.
+    """Measure how well a tree that sees one column alone predicts the label, for each column.
 
     Args:
-        rows: The columns to try; text is numbered in the order in which it comes.
+        rows: The columns to try; texts are numbered in the order in which they come.
         label: The label of each row.
 
     Returns:
-        By column, the AUC in one half of the rows of a tree that saw it in the other half.
+        By column, the AUC in one half of the rows of a tree that was trained on the other half; near 1 for a column
+        that leaks the label.
     """
     import numpy as np
     import pandas as pd

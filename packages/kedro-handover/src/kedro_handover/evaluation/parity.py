@@ -23,7 +23,7 @@ LEAVES_SHOWN = 10
 def compare_predictions(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> dict[str, dict[str, Any]]:
     """Compare models with research on the rows of the test split, joined by id.
 
-    All are trees with few distinct probabilities, so pairs of them are few: they are counted on the engine, in one
+    Models with few distinct probabilities have few pairs of them: these are counted on the engine, in one
     query for all models, and everything else is computed from the counts, exactly and in the same way on any engine.
 
     Args:
@@ -46,7 +46,7 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
     types = {"research_label": bool, "candidate_label": bool, "label": bool}
     pairs = counted[in_both].astype(types).reset_index(drop=True)
     if not (rows := int(pairs["rows"].sum())):
-        msg = "No rows was predicted by both: research_predictions are of another census. Run sklearn_research."
+        msg = "No row was predicted by both: research_predictions are of other data. Run sklearn_research again."
         raise ParityError(msg)
     gap = (pairs["candidate"] - pairs["research"]).abs()
     pairs = pairs.assign(
@@ -73,7 +73,7 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
 
 
 def _count_pairs(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> pd.DataFrame:
-    """Count the test split by model, district, probabilities, labels and truth; what a model misses is null."""
+    """Count the test split by model, group, probabilities, labels and truth; what a model misses is null."""
     of_research = _of_test(research, "research")
     has_group = "group" in of_research.collect_schema()
     keys = [

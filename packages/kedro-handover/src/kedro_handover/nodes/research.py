@@ -1,6 +1,6 @@
-"""The nodes of sklearn_research.
+"""Research a model in pandas and scikit-learn, and score every row with it on any engine.
 
-The first brings the rows from any engine to pandas; from there on it is pandas and scikit-learn as in any notebook.
+The first node brings the rows from any engine to pandas; from there on it is scikit-learn as in any notebook.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 from kedro_handover.contract import KEYS, TABLE_RULES, check_no_violations, count_violations
 from kedro_handover.errors import ModelInputError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
-from kedro_handover.frames import collect_to_pandas, prediction_columns
+from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
 from kedro_handover.handover.tree import to_narwhals
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, DecisionTreeClassifier
@@ -30,42 +30,42 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
 
     Args:
         model_input: `id`, `split`, `fold`, `label` and the features, on any engine.
-        parameters: With `research_rows`, those with the smallest draw from their id are taken: a sample that is the
-            same whichever engine made the rows, and that never grows beyond that number.
+        parameters: With `research_rows`, the rows with the smallest hash of their id are taken: a sample that is the
+            same whichever engine holds the rows, and that never grows beyond that number.
 
     Returns:
-        The same columns in NumPy's types, in the order of `id`.
+        The same columns in NumPy's types, ordered by `id`.
 
     Raises:
-        ModelInputError: If a value is missing, an id comes twice, or a split has not both classes.
+        ModelInputError: If a value is missing, an id is repeated, or a split or fold has one class only.
     """
     frame = nw.from_native(model_input).lazy()
     columns = frame.collect_schema().names()
     if parameters.research_rows is not None:
-        drawn = add_hashes(frame, "id", research_hash=4)
-        frame = drawn.sort("research_hash", "id").head(parameters.research_rows)
-    # The draw goes in pandas: Dask would leave out a column that is not asked for before it sorts by it.
+        (name,) = free_names(["research_hash"], columns)
+        frame = add_hashes(frame, "id", **{name: 4}).sort(name, "id").head(parameters.research_rows)
+    # pandas drops the hash: Dask would leave out a column that is not asked for before it sorts by it.
     rows = collect_to_pandas(frame)[columns].sort_values("id", ignore_index=True)
     if missing := rows.columns[rows.isna().any()].tolist():
         msg = f"model_input: {', '.join(missing)} must be known for every row, and is missing in some."
         raise ModelInputError(msg)
     if rows["id"].duplicated().any():
         twice = rows.loc[rows["id"].duplicated(), "id"]
-        msg = f"model_input: {len(twice):,} rows repeat a id, the first of them {twice.iloc[0]}."
+        msg = f"model_input: {len(twice):,} rows repeat an id, the first of them {twice.iloc[0]}."
         raise ModelInputError(msg)
     for split in (TRAIN, TEST):
         positive = rows.loc[rows["split"] == split, "label"]
         if positive.nunique() < 2:  # noqa: PLR2004 - two classes
             msg = (
                 f"model_input: the {split} split has {len(positive):,} rows, {positive.sum():,} of them positive. "
-                "Both classes must be there: take more rows, or another split.test_share."
+                "Both classes must be there: take more rows, or change split.test_share."
             )
             raise ModelInputError(msg)
     classes = rows[rows["split"] == TRAIN].groupby("fold")["label"].nunique()
     if (classes < 2).any():  # noqa: PLR2004 - two classes
         msg = (
-            f"model_input: fold {classes.idxmin()} of the train split has one class only, and can't score a tree. "
-            "Take more rows, or fewer split.folds."
+            f"model_input: fold {classes.idxmin()} of the train split has one class only, and can't score a model. "
+            "Take more rows, or lower split.folds."
         )
         raise ModelInputError(msg)
     return rows
@@ -104,13 +104,15 @@ def search_tree(
     logger.info(
         "Searching %d candidates over %d folds, %s rows.", candidates, search.cv.get_n_splits(), f"{len(train):,}"
     )
-    # Threads do: a tree's fit lets go of the interpreter's lock.
+    # Threads are enough: a tree's fit releases the interpreter's lock.
     with warnings.catch_warnings(), parallel_config("threading", n_jobs=-1):
         warnings.filterwarnings("ignore", "The estimator DecisionTreeClassifier does not support callbacks")
         search.fit(train[[name for name in train.columns if name not in KEYS]], train["label"])
     logger.info("The best has a mean AUC of %.4f over the folds: %s.", search.best_score_, search.best_params_)
     if search.best_estimator_.get_n_leaves() == 1:
-        logger.warning("The tree has one leaf: it gives every row the same. Take more rows, or smaller leaves.")
+        logger.warning(
+            "The tree has one leaf: every row gets the same probability. Take more rows, or lower min_samples_leaf."
+        )
     results = search.cv_results_
     records = [
         {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
@@ -136,7 +138,8 @@ def predict(
         parameters: `threshold`.
 
     Returns:
-        The predictions table: `id`, `split`, `label`, `probability` (of being positive), `prediction`.
+        The predictions table: `id`, `split`, `group` if there is one, `label`, `probability` (of being positive),
+        `prediction`.
     """
     probability = research_model.predict_proba(research_rows[research_model.feature_names_in_])[:, 1]
     predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
@@ -155,11 +158,11 @@ def score_with_research(
         research_model: The fitted tree.
         features: `id`, `label` and the features (float32).
         parameters: `threshold`.
+        project: `codes` are features that scores are summed up by.
 
     Returns:
-        `id`, the codes that scores are summed up by, `label` (null where unknown), `probability` of being
-        positive, bit for bit what scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses
-        is missing.
+        `id`, the codes as integers, `label` (null where unknown), `probability` of being positive, bit for bit what
+        scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses is missing.
     """
     return (
         nw.from_native(features)
@@ -182,7 +185,7 @@ def count_scores(research_scores: IntoFrame) -> dict[str, int]:
         research_scores: What `score_with_research` gives.
 
     Returns:
-        `premises`, and of them `unknown` (of unknown label), `predicted_positive`, and `unknown_predicted_positive`.
+        `rows`, and of them `unknown` (without a label), `predicted_positive`, and `unknown_predicted_positive`.
 
     Raises:
         ContractError: If a row misses a feature that the tree uses, so that it has no probability.

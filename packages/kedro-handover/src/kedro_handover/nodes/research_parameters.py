@@ -8,12 +8,12 @@ from kedro_handover.parameters import Group, Parameters
 
 
 class Grid(Group):
-    """The values that the search tries, each with each; arguments of scikit-learn's `DecisionTreeClassifier`.
+    """The values that the search tries, in every combination; arguments of scikit-learn's `DecisionTreeClassifier`.
 
     Attributes:
         max_depth: Levels of splits, at most; MLlib's trees have 30 or fewer.
         min_samples_leaf: Training rows in each leaf, at least.
-        criterion: What a split makes smaller.
+        criterion: The impurity that a split decreases.
     """
 
     max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
@@ -25,10 +25,10 @@ class SklearnResearchParameters(Parameters):
     """Parameters of `sklearn_research`.
 
     Attributes:
-        research_rows: At most so many rows are taken from the engine to pandas; null takes them all.
+        research_rows: At most so many rows are brought from the engine to pandas; null brings them all.
         grid: The values that the search tries.
         threshold: Rows with a probability above it are predicted to be positive.
-        seed: scikit-learn's `random_state`; it decides between splits that are equally good.
+        seed: scikit-learn's `random_state`; it chooses between splits that are equally good.
     """
 
     block: ClassVar[str | None] = "sklearn_research"

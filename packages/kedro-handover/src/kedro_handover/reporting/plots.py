@@ -47,13 +47,16 @@ BARS_SHOWN = 30
 NAME_CHARACTERS = 36
 """Longer names are shortened in their middle: those of columns often begin or end alike."""
 
+USUAL_CHARACTERS = 24
+"""Bars with longer names are in a wider figure."""
+
 CLASS_CHARACTERS = 28
 """The same for the word for a class, and for a feature in a box of the tree."""
 
 LEGEND_CHARACTERS = 14
 """A legend has two columns where no class has a longer word."""
 
-TITLE_CHARACTERS, LABEL_CHARACTERS = 10, 13.5
+TITLE_CHARACTERS, LABEL_CHARACTERS = 9, 13.5
 """About so many characters of a title, and of an axis' label, go into an inch."""
 
 BESIDE_INCHES, BELOW_INCHES = 0.5, 0.35
@@ -187,8 +190,9 @@ def plot_importances(tree: DecisionTreeClassifier) -> Figure:
     order = tree.feature_importances_.argsort(kind="stable")[::-1][:BARS_SHOWN]
     importances = tree.feature_importances_[order]
     all_features = len(tree.feature_importances_)
-    with new_figure(6, max(4.6, _bars_height(len(order)))) as (figure, axes):
-        bars = _plot_bars(axes, [name_feature(tree.feature_names_in_[place]) for place in order], importances)
+    names = [name_feature(tree.feature_names_in_[place]) for place in order]
+    with new_figure(*_bars_size(6, 4.6, names)) as (figure, axes):
+        bars = _plot_bars(axes, names, importances)
         axes.bar_label(bars, fmt="{:.1%}", padding=3, size=9)
         axes.set(
             title=f"Importance of the {_of_all(len(order), all_features, 'most important')}features",
@@ -242,9 +246,9 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
         drift: What `kedro_handover.evaluation.drift.measure_drift` gives.
     """
     features, limit = drift["features"][:BARS_SHOWN], drift["largest_psi"]
-    with new_figure(9, _bars_height(len(features))) as (figure, axes):
+    names = [name_feature(one["feature"]) for one in features]
+    with new_figure(*_bars_size(9, 0, names)) as (figure, axes):
         colours = [VERMILION if one["psi"] > limit else BLUE for one in features]
-        names = [name_feature(one["feature"]) for one in features]
         bars = _plot_bars(axes, names, [one["psi"] for one in features], colours)
         axes.axvline(limit, color=GREY, linestyle="--")
         axes.bar_label(bars, fmt="%.3f", padding=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
@@ -271,8 +275,8 @@ def plot_disagreement(by_group: list[dict[str, Any]], project: ProjectSpec) -> F
     groups = {record["group"] for record in largest}
     shown = [record for record in by_group if record["group"] in groups]
     which = f", the {_of_all(len(shown), len(by_group), 'largest')}values" if len(shown) < len(by_group) else ""
-    with new_figure(5.4, max(4, _bars_height(len(shown)))) as (figure, axes):
-        names = [project.name_group(record["group"]) for record in shown]
+    names = [project.name_group(record["group"]) for record in shown]
+    with new_figure(*_bars_size(5.4, 4, names)) as (figure, axes):
         bars = _plot_bars(axes, names, [record["mean_abs_diff"] for record in shown])
         axes.bar_label(bars, fmt="{:.3g}", padding=3, size=9)
         axes.xaxis.set_major_formatter("{x:.2g}")  # else a factor such as 1e-8 stands over the axis' label
@@ -351,8 +355,11 @@ def _plot_bars(
     return bars
 
 
-def _bars_height(bars: int) -> float:
-    return 1.2 + 0.24 * bars
+def _bars_size(width_inches: float, least_height_inches: float, names: Sequence[str]) -> tuple[float, float]:
+    """Give the size of a figure of bars: wider for long names, higher for many."""
+    longest = max(len(shorten(name)) for name in names)
+    wider = max(0, longest - USUAL_CHARACTERS) / LABEL_CHARACTERS
+    return width_inches + wider, max(least_height_inches, 1.2 + 0.24 * len(names))
 
 
 def _of_all(shown: int, there_are: int, which: str) -> str:

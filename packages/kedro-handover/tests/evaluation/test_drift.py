@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from conftest import Engine
 from kedro_handover.errors import DriftError
-from kedro_handover.evaluation.drift import BINS, measure_drift, profile_features, render_drift_page
+from kedro_handover.evaluation.drift import BINS, list_features, measure_drift, profile_features
+from kedro_handover.testing import Engine, to_pandas
 
 ROWS = 5_000
 FEATURES = ("flag", "code", "metres", "few")
@@ -22,13 +22,13 @@ SAME = 1e-12
 
 def columns(seed: int = 0, **changes: object) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    drawn = {
+    made = {
         "flag": rng.random(ROWS) < 0.06,
         "code": rng.integers(1, 11, ROWS),
         "metres": rng.gamma(2, 500, ROWS),
         "few": rng.integers(0, 4, ROWS) / 3,
     }
-    return {name: values.astype(np.float32) for name, values in (drawn | changes).items()}
+    return {name: values.astype(np.float32) for name, values in (made | changes).items()}
 
 
 def frame(engine: Engine, of: dict[str, np.ndarray]) -> object:
@@ -68,7 +68,7 @@ def test_a_profile_has_deciles_of_a_measure_and_each_value_of_a_code_or_of_few(e
 
 
 def test_every_engine_makes_the_same_profile_and_measures_the_same_drift(engine: Engine) -> None:
-    pandas = Engine("pandas", lambda table: table.to_pandas(types_mapper=__import__("pandas").ArrowDtype))
+    pandas = Engine("pandas", to_pandas)
     assert profile(engine, columns()) == profile(pandas, columns())
     moved = columns(1, metres=np.random.default_rng(2).gamma(3, 500, ROWS))
     assert measure(engine, moved) == measure(pandas, moved)
@@ -91,7 +91,7 @@ def test_codes_that_the_model_has_not_seen_are_counted(engine: Engine) -> None:
     code[:100] = 11
     found = measure(engine, columns(code=code))
     assert found["code"]["unseen_share"] == 100 / ROWS
-    assert "code: values that the model has not seen in 2.00% of premises, allowed at most 1.00%" in found["failures"]
+    assert "code: values that the model has not seen in 2.00% of rows, allowed at most 1.00%" in found["failures"]
 
 
 def test_missing_values_are_a_bin_of_their_own(engine: Engine) -> None:
@@ -126,15 +126,6 @@ def test_a_category_that_is_no_feature_is_refused(engine: Engine) -> None:
         profile_features(frame(engine, columns()), FEATURES, ["cod"])
 
 
-def test_the_page_names_what_is_over_and_what_is_done() -> None:
-    polars = Engine("polars", lambda table: __import__("polars").from_arrow(table).lazy())
-    now = columns(flag=np.ones(ROWS))
-    drift = measure_drift(frame(polars, now), profile(polars, columns()), **LIMITS)
-    rejections = {"vintage": 2022, "rows_in": ROWS, "valid": ROWS, "rejected": 0, "rules": []}
-    warned = render_drift_page(drift, rejections)
-    assert "Scored, with a warning: the census has drifted" in warned
-    assert drift["failures"][0] in warned
-    assert "data:image/png;base64," in warned
-    assert "Nothing is scored: the census has drifted" in render_drift_page(drift | {"action": "stop"}, rejections)
-    same = measure_drift(frame(polars, columns()), profile(polars, columns()), **LIMITS)
-    assert "Every feature is within its limits" in render_drift_page(same, rejections)
+def test_features_are_the_columns_that_are_no_keys(engine: Engine) -> None:
+    table = engine.frame({"id": [1], "label": [True], "group": ["a"], "metres": [1.0], "code": [2.0]})
+    assert list_features(table) == ["metres", "code"]

@@ -1,4 +1,4 @@
-"""Every picture shows what the data say, says what it shows, and comes out the same each time."""
+"""Every figure shows what the data say, says what it shows, and comes out the same each time."""
 
 import re
 from io import BytesIO
@@ -8,17 +8,17 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 import sklearn.metrics as reference
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 from PIL import Image
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import Engine
 from kedro_handover.evaluation.metrics import calibration
 from kedro_handover.evaluation.predictions import evaluate_predictions
 from kedro_handover.reporting.plots import (
+    BARS_SHOWN,
     BLUE,
     GREY,
     VERMILION,
@@ -29,13 +29,12 @@ from kedro_handover.reporting.plots import (
     plot_importances,
     plot_precision_recall,
     plot_roc_curve,
-    plot_score_map,
     plot_tree_top,
+    shorten,
 )
+from toy import PROJECT
 
 TOLERANCE = 1e-12
-SAME_PLACE_KM = 0.15
-"""A hexagon's centre is at most this far from the premises in it, on a map 5 km wide."""
 
 SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 MACHADO = {
@@ -60,15 +59,15 @@ CONTRAST = 4.5
 random = np.random.default_rng(2016)
 ROWS = pd.DataFrame(
     {
-        "premises_id": np.arange(1, 601),
+        "id": np.arange(1, 601),
         "split": np.where(np.arange(600) % 3 == 0, "test", "train"),
-        "x_metres": random.uniform(425_000, 430_000, 600).astype(np.float32),
-        "y_metres": random.uniform(4_580_000, 4_585_000, 600).astype(np.float32),
-        "premises_in_street": random.integers(1, 90, 600).astype(np.float32),
+        "price": random.uniform(425_000, 430_000, 600).astype(np.float32),
+        "net_weight": random.uniform(4_580_000, 4_585_000, 600).astype(np.float32),
+        "visits": random.integers(1, 90, 600).astype(np.float32),
     }
 )
-FEATURES = ["x_metres", "y_metres", "premises_in_street"]
-LABEL = (ROWS["premises_in_street"] > 40) ^ (random.random(600) < 0.2) ^ (ROWS["x_metres"] > 429_000)
+FEATURES = ["price", "net_weight", "visits"]
+LABEL = (ROWS["visits"] > 40) ^ (random.random(600) < 0.2) ^ (ROWS["price"] > 429_000)
 
 
 def fitted(**arguments):
@@ -79,9 +78,9 @@ TREE = fitted(max_depth=5, min_samples_leaf=9)
 PROBABILITY = TREE.predict_proba(ROWS[FEATURES])[:, 1]
 PREDICTIONS = pd.DataFrame(
     {
-        "premises_id": ROWS["premises_id"],
+        "id": ROWS["id"],
         "split": ROWS["split"],
-        "is_active": LABEL,
+        "label": LABEL,
         "probability": PROBABILITY,
         "prediction": PROBABILITY > 0.5,
     }
@@ -90,24 +89,23 @@ HISTOGRAMS, METRICS = evaluate_predictions(PREDICTIONS)
 TEST = PREDICTIONS[PREDICTIONS["split"] == "test"]
 TRAIN = PREDICTIONS[PREDICTIONS["split"] == "train"]
 
-BY_DISTRICT = [{"district_id": 1.0, "mean_abs_diff": 0.0123}, {"district_id": 10.0, "mean_abs_diff": 0.0456}]
+BY_GROUP = [{"group": 1.0, "mean_abs_diff": 0.0123}, {"group": 10.0, "mean_abs_diff": 0.0456}]
 DRIFT = {
-    "features": [{"feature": "metres_to_district_centre", "psi": 0.4}, {"feature": "barri", "psi": 0.1}],
+    "features": [{"feature": "metres_to_the_next_shop", "psi": 0.4}, {"feature": "price", "psi": 0.1}],
     "largest_psi": 0.25,
 }
 
-PICTURES = {
-    "confusion_matrix": lambda: plot_confusion_matrix(METRICS),
-    "roc_curve": lambda: plot_roc_curve(HISTOGRAMS),
-    "precision_recall": lambda: plot_precision_recall(HISTOGRAMS),
-    "calibration": lambda: plot_calibration(HISTOGRAMS),
+FIGURES = {
+    "confusion_matrix": lambda: plot_confusion_matrix(METRICS, PROJECT),
+    "roc_curve": lambda: plot_roc_curve(HISTOGRAMS, PROJECT),
+    "precision_recall": lambda: plot_precision_recall(HISTOGRAMS, PROJECT),
+    "calibration": lambda: plot_calibration(HISTOGRAMS, PROJECT),
     "importances": lambda: plot_importances(TREE),
-    "tree_top": lambda: plot_tree_top(TREE),
-    "score_map": lambda: plot_score_map(ROWS, PREDICTIONS),
-    "disagreement": lambda: plot_disagreement(BY_DISTRICT),
+    "tree_top": lambda: plot_tree_top(TREE, PROJECT),
+    "disagreement": lambda: plot_disagreement(BY_GROUP, PROJECT),
     "drift": lambda: plot_drift(DRIFT),
 }
-picture = pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
+each_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 
 
 def png(figure):
@@ -147,8 +145,8 @@ def legend(figure):
     return [text.get_text() for text in found.get_texts()]
 
 
-@picture
-def test_a_picture_is_the_same_png_each_time_and_is_not_empty(draw) -> None:
+@each_figure
+def test_a_figure_is_the_same_png_each_time_and_is_not_empty(draw) -> None:
     first, second = png(draw()), png(draw())
     assert first == second
     image = Image.open(BytesIO(first))
@@ -156,8 +154,8 @@ def test_a_picture_is_the_same_png_each_time_and_is_not_empty(draw) -> None:
     assert len(image.convert("RGB").getcolors(maxcolors=1_000_000)) > 10
 
 
-@picture
-def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
+@each_figure
+def test_a_figure_leaves_no_figure_open_and_no_style_behind(draw) -> None:
     style = dict(mpl.rcParams)
     draw()
     assert plt.get_fignums() == []
@@ -171,13 +169,13 @@ def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
             "confusion_matrix",
             "Confusion matrix, test split",
             "predicted",
-            "true (200 premises; shares are of each true class)",
+            "true (200 orders; shares are of each true class)",
         ),
         (
             "roc_curve",
             "ROC curve",
-            "share of premises that are not active, predicted active",
-            "share of active premises, predicted active",
+            "share of orders that are kept, predicted returned",
+            "share of returned orders, predicted returned",
         ),
         (
             "precision_recall",
@@ -188,15 +186,14 @@ def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
         (
             "calibration",
             "Calibration",
-            "mean predicted probability of being active",
-            "share of premises that are active",
+            "mean predicted probability of being returned",
+            "share of orders that are returned",
         ),
         ("importances", "Importance of the features", "share of the fall in impurity (gini)", ""),
-        ("score_map", "200 premises of the test split, by score", "km east (ETRS89 / UTM 31N)", "km north"),
         (
             "disagreement",
-            "Mean |Δp| by district, test split",
-            "mean difference in the probability of being active, 0 to 1",
+            "Mean |Δp| by shop, test split",
+            "mean difference in the probability of being returned, 0 to 1",
             "",
         ),
         (
@@ -207,13 +204,13 @@ def test_a_picture_leaves_no_figure_open_and_no_style_behind(draw) -> None:
         ),
     ],
 )
-def test_a_picture_says_what_it_shows_with_units(name, title, x, y) -> None:
-    axes = axes_of(PICTURES[name]())
+def test_a_figure_says_what_it_shows_with_units(name, title, x, y) -> None:
+    axes = axes_of(FIGURES[name]())
     assert (axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) == (title, x, y)
 
 
-@picture
-def test_no_text_of_a_picture_is_cut_off(draw) -> None:
+@each_figure
+def test_no_text_of_a_figure_is_cut_off(draw) -> None:
     figure = draw()
     png(figure)
     drawn = figure.get_tightbbox()
@@ -229,8 +226,8 @@ def test_colour_blind_readers_can_tell_the_colours_apart(sees) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.65, 0.7, 0.72, 0.9, 1.0])
 def test_the_numbers_of_the_confusion_matrix_stand_out_from_their_blue(share) -> None:
-    counts = {"true_active": share, "false_inactive": 1 - share, "false_active": 1, "true_inactive": 0, "rows": 2}
-    axes = axes_of(plot_confusion_matrix({"test": counts}))
+    counts = {"true_positive": share, "false_negative": 1 - share, "false_positive": 1, "true_negative": 0, "rows": 2}
+    axes = axes_of(plot_confusion_matrix({"test": counts}, PROJECT))
     ground, text = axes.images[0].to_rgba(np.array([share]))[0, :3], to_rgb(axes.texts[0].get_color())
     light, dark = sorted((luminance(ground), luminance(text)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= CONTRAST
@@ -238,7 +235,7 @@ def test_the_numbers_of_the_confusion_matrix_stand_out_from_their_blue(share) ->
 
 @pytest.mark.parametrize("name", ["roc_curve", "precision_recall", "calibration", "importances"])
 def test_shares_are_written_in_percent(name) -> None:
-    figure = PICTURES[name]()
+    figure = FIGURES[name]()
     png(figure)
     written = [text.get_text() for text in axes_of(figure).get_xticklabels()]
     assert written
@@ -246,23 +243,23 @@ def test_shares_are_written_in_percent(name) -> None:
 
 
 def test_the_roc_curve_goes_from_corner_to_corner_through_the_points_of_the_reference() -> None:
-    figure = plot_roc_curve(HISTOGRAMS)
+    figure = plot_roc_curve(HISTOGRAMS, PROJECT)
     for split, rows in (("test", TEST), ("train", TRAIN)):
-        false, true, _ = reference.roc_curve(rows["is_active"], rows["probability"], drop_intermediate=False)
+        false, true, _ = reference.roc_curve(rows["label"], rows["probability"], drop_intermediate=False)
         points = line(figure, f"{split}:")
         np.testing.assert_allclose(points, np.column_stack([false, true]), rtol=TOLERANCE)
         assert points[0].tolist() == [0, 0]
         assert points[-1].tolist() == [1, 1]
-        area = reference.roc_auc_score(rows["is_active"], rows["probability"])
+        area = reference.roc_auc_score(rows["label"], rows["probability"])
         assert f"{split}: AUC {area:.3f}" in legend(figure)
     assert line(figure, "by chance: 0.500").tolist() == [[0, 0], [1, 1]]
 
 
 def test_precision_and_recall_are_those_of_the_reference_for_both_classes() -> None:
-    figure = plot_precision_recall(HISTOGRAMS)
+    figure = plot_precision_recall(HISTOGRAMS, PROJECT)
     for name, label, score in (
-        ("active", TEST["is_active"], TEST["probability"]),
-        ("not active", ~TEST["is_active"], -TEST["probability"]),
+        ("returned", TEST["label"], TEST["probability"]),
+        ("kept", ~TEST["label"], -TEST["probability"]),
     ):
         precision, recall, _ = reference.precision_recall_curve(label, score)
         points = line(figure, f"{name}: average precision")
@@ -274,31 +271,37 @@ def test_precision_and_recall_are_those_of_the_reference_for_both_classes() -> N
 
 
 def test_the_confusion_matrix_counts_the_test_split() -> None:
-    active, predicted = TEST["is_active"], TEST["prediction"]
+    positive, predicted = TEST["label"], TEST["prediction"]
     cells = {
-        (0, 0): (active & predicted, active),
-        (1, 0): (active & ~predicted, active),
-        (0, 1): (~active & predicted, ~active),
-        (1, 1): (~active & ~predicted, ~active),
+        (0, 0): (positive & predicted, positive),
+        (1, 0): (positive & ~predicted, positive),
+        (0, 1): (~positive & predicted, ~positive),
+        (1, 1): (~positive & ~predicted, ~positive),
     }
-    axes = axes_of(plot_confusion_matrix(METRICS))
+    axes = axes_of(plot_confusion_matrix(METRICS, PROJECT))
     assert {text.get_position(): text.get_text() for text in axes.texts} == {
         place: f"{cell.sum():,}\n{cell.sum() / row.sum():.1%}" for place, (cell, row) in cells.items()
     }
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["active", "not active"]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["active", "not active"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["returned", "kept"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["returned", "kept"]
     shares = [[cells[column, row][0].sum() / cells[column, row][1].sum() for column in (0, 1)] for row in (0, 1)]
     np.testing.assert_allclose(axes.images[0].get_array(), shares, rtol=TOLERANCE)
 
 
 def test_thousands_are_written_with_commas_in_the_confusion_matrix() -> None:
-    test = {"rows": 20_000, "true_active": 9_000, "false_inactive": 1_000, "false_active": 0, "true_inactive": 10_000}
-    texts = [text.get_text() for text in axes_of(plot_confusion_matrix({"test": test})).texts]
+    test = {
+        "rows": 20_000,
+        "true_positive": 9_000,
+        "false_negative": 1_000,
+        "false_positive": 0,
+        "true_negative": 10_000,
+    }
+    texts = [text.get_text() for text in axes_of(plot_confusion_matrix({"test": test}, PROJECT)).texts]
     assert texts == ["9,000\n90.0%", "1,000\n10.0%", "0\n0.0%", "10,000\n100.0%"]
 
 
 def test_calibration_draws_the_bins_of_each_split() -> None:
-    figure = plot_calibration(HISTOGRAMS)
+    figure = plot_calibration(HISTOGRAMS, PROJECT)
     for split in ("train", "test"):
         np.testing.assert_array_equal(line(figure, split), np.column_stack(calibration(HISTOGRAMS[split])))
     assert line(figure, "as predicted").tolist() == [[0, 0], [1, 1]]
@@ -309,20 +312,21 @@ def test_the_longest_bar_is_that_of_the_most_important_feature_and_is_on_top() -
     figure = plot_importances(TREE)
     png(figure)
     axes = axes_of(figure)
-    importances = sorted(zip(TREE.feature_importances_, ["x metres", "y metres", "premises in street"], strict=True))
+    importances = sorted(zip(TREE.feature_importances_, ["price", "net weight", "visits"], strict=True), reverse=True)
     assert [bar.get_width() for bar in axes.patches] == [share for share, _ in importances]
     assert [text.get_text() for text in axes.get_yticklabels()] == [name for _, name in importances]
     assert [text.get_text() for text in axes.texts] == [f"{share:.1%}" for share, _ in importances]
     heights = [bar.get_y() for bar in axes.patches]
     assert heights == sorted(heights)
+    assert axes.yaxis_inverted()
 
 
-def test_the_bars_of_the_districts_are_as_long_as_their_difference_the_first_on_top() -> None:
-    figure = plot_disagreement(BY_DISTRICT)
+def test_the_bars_of_the_groups_are_as_long_as_their_difference_the_first_on_top() -> None:
+    figure = plot_disagreement(BY_GROUP, PROJECT)
     png(figure)
     axes = axes_of(figure)
     assert [bar.get_width() for bar in axes.patches] == [0.0123, 0.0456]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["district 1", "district 10"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["shop 1", "shop 10"]
     assert [text.get_text() for text in axes.texts] == ["0.0123", "0.0456"]
     assert axes.yaxis_inverted()
 
@@ -333,26 +337,26 @@ def test_the_criterion_of_the_tree_is_named() -> None:
 
 
 def test_the_top_of_the_tree_shows_its_first_splits_and_says_how_much_there_is() -> None:
-    axes = axes_of(plot_tree_top(TREE))
+    axes = axes_of(plot_tree_top(TREE, PROJECT))
     root = f"{FEATURES[TREE.tree_.feature[0]].replace('_', ' ')} <= {round(TREE.tree_.threshold[0], 2)}"
     texts = [text.get_text() for text in axes.texts]
     assert any(text.startswith(f"{root}\nsamples = 100.0%") for text in texts)
-    assert any("class = active" in text for text in texts)
-    assert any("class = not active" in text for text in texts)
+    assert any("class = returned" in text for text in texts)
+    assert any("class = kept" in text for text in texts)
     assert sum("samples" in text for text in texts) == 1 + 2 + 4
     title = axes.get_title(loc="left")
     assert f"The first 3 levels of a tree of depth {TREE.get_depth()} with {TREE.get_n_leaves()} leaves." in title
 
 
-def test_active_is_the_class_that_a_leaf_of_active_premises_shows() -> None:
-    rows = pd.DataFrame({"is_on_axis": np.array([0, 0, 1, 1], dtype=np.float32)})
+def test_positive_is_the_class_that_a_leaf_of_positive_rows_shows() -> None:
+    rows = pd.DataFrame({"is_open": np.array([0, 0, 1, 1], dtype=np.float32)})
     tree = DecisionTreeClassifier().fit(rows, [False, False, True, True])
     on_left, on_right = sorted(
-        (text for text in axes_of(plot_tree_top(tree)).texts if "samples = 50.0%" in text.get_text()),
+        (text for text in axes_of(plot_tree_top(tree, PROJECT)).texts if "samples = 50.0%" in text.get_text()),
         key=lambda text: text.get_position()[0],
     )
-    assert on_left.get_text().endswith("class = not active")
-    assert on_right.get_text().endswith("class = active")
+    assert on_left.get_text().endswith("class = kept")
+    assert on_right.get_text().endswith("class = returned")
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
@@ -360,7 +364,7 @@ def test_a_small_tree_is_drawn_and_no_more_levels_are_claimed_than_it_has(depth:
     tree = fitted(max_depth=depth) if depth else fitted(min_samples_leaf=len(ROWS))
     assert tree.get_depth() == depth
     assert png(plot_importances(tree))
-    figure = plot_tree_top(tree)
+    figure = plot_tree_top(tree, PROJECT)
     assert png(figure)
     leaves = "1 leaf." if depth == 0 else f"{tree.get_n_leaves()} leaves."
     assert axes_of(figure).get_title(loc="left").startswith(f"A whole tree of depth {depth} with {leaves}")
@@ -370,53 +374,108 @@ def test_a_small_tree_is_drawn_and_no_more_levels_are_claimed_than_it_has(depth:
 def test_curves_of_a_tree_with_one_leaf_are_those_of_chance() -> None:
     guess = PREDICTIONS.assign(probability=0.5, prediction=False)
     histograms, metrics = evaluate_predictions(guess)
-    assert line(plot_roc_curve(histograms), "test").tolist() == [[0, 0], [1, 1]]
+    assert line(plot_roc_curve(histograms, PROJECT), "test").tolist() == [[0, 0], [1, 1]]
     for figure in (
-        plot_roc_curve(histograms),
-        plot_precision_recall(histograms),
-        plot_calibration(histograms),
-        plot_confusion_matrix(metrics),
-        plot_score_map(ROWS, guess),
+        plot_roc_curve(histograms, PROJECT),
+        plot_precision_recall(histograms, PROJECT),
+        plot_calibration(histograms, PROJECT),
+        plot_confusion_matrix(metrics, PROJECT),
     ):
         assert png(figure)
 
 
-def places(*kilometres):
-    return pd.DataFrame(
+LONG = "a_name_of_" + "very_many_letters_" * 6
+HOSTILE = PROJECT.model_copy(
+    update={
+        "words": PROJECT.words.model_copy(
+            update={
+                "rows": "orders of $5_a or $6_b, 100%",
+                "positive": "returned within $thirty$ working days of their dispatch",
+                "negative": "kept by the customer_ or $lost$ in the post_office",
+                "group": "shop_$x$",
+            }
+        )
+    }
+)
+SIXTY = [f"{LONG}${number}$_{number:02}" for number in range(60)]
+WIDE = pd.DataFrame(random.random((300, 60)), columns=SIXTY)
+WIDE_TREE = DecisionTreeClassifier(max_depth=6, random_state=1).fit(WIDE, WIDE[SIXTY[3]] + random.random(300) > 1)
+HOSTILE_FIGURES = {
+    "confusion_matrix": lambda: plot_confusion_matrix(METRICS, HOSTILE),
+    "roc_curve": lambda: plot_roc_curve(HISTOGRAMS, HOSTILE),
+    "precision_recall": lambda: plot_precision_recall(HISTOGRAMS, HOSTILE),
+    "calibration": lambda: plot_calibration(HISTOGRAMS, HOSTILE),
+    "importances": lambda: plot_importances(WIDE_TREE),
+    "tree_top": lambda: plot_tree_top(WIDE_TREE, HOSTILE),
+    "disagreement": lambda: plot_disagreement(
+        [{"group": name, "mean_abs_diff": place / 100} for place, name in enumerate(SIXTY)], HOSTILE
+    ),
+    "drift": lambda: plot_drift(
         {
-            "premises_id": range(1, len(kilometres) + 1),
-            "split": "test",
-            "x_metres": np.array([x * 1000 for x, _ in kilometres], dtype=np.float32),
-            "y_metres": np.array([y * 1000 for _, y in kilometres], dtype=np.float32),
+            "features": [{"feature": name, "psi": 1 / (place + 1)} for place, name in enumerate(SIXTY)],
+            "largest_psi": 0.25,
         }
-    )
+    ),
+}
+each_hostile_figure = pytest.mark.parametrize("draw", HOSTILE_FIGURES.values(), ids=HOSTILE_FIGURES)
 
 
-def test_the_map_has_a_hexagon_for_each_place_with_the_mean_of_its_scores(engine: Engine) -> None:
-    rows = places((425, 4580), (430, 4580), (430, 4580), (425, 4585), (430, 4585))
-    rows.loc[4, "split"] = "train"
-    scores = engine.frame(
-        {"premises_id": [5, 4, 3, 2, 1], "probability": [0.9, 0.4, 0.3, 0.2, 0.1]},
-        {"premises_id": pa.int64(), "probability": pa.float64()},
-    )
-    figure = plot_score_map(rows, scores)
-    axes = axes_of(figure)
-    (hexagons,) = axes.collections
-    found = sorted(zip(hexagons.get_array().tolist(), hexagons.get_offsets().tolist(), strict=True))
-    assert [score for score, _ in found] == pytest.approx([0.1, 0.25, 0.4])
-    np.testing.assert_allclose(
-        [place for _, place in found], [[425, 4580], [430, 4580], [425, 4585]], rtol=0, atol=SAME_PLACE_KM
-    )
-    assert axes.get_title(loc="left") == "4 premises of the test split, by score"
-    assert figure.axes[1].get_ylabel() == "mean predicted probability of being active, 0 to 1"
+def shown_texts(figure):
+    png(figure)
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
 
 
-def test_a_map_of_a_single_premises_is_drawn() -> None:
-    rows = places((430, 4580))
-    assert png(plot_score_map(rows, pd.DataFrame({"premises_id": [1], "probability": [0.5]})))
+@each_hostile_figure
+def test_names_and_words_are_never_typeset_as_mathematics(draw) -> None:
+    figure = draw()
+    texts = shown_texts(figure)
+    assert any("$" in text.get_text() for text in texts) or figure.axes[0].get_title(loc="left").startswith("Precision")
+    assert not any(text._preprocess_math(text.get_text())[1] for text in texts if "$" in text.get_text())  # noqa: SLF001
 
 
-def test_a_premises_that_comes_twice_is_not_drawn_twice() -> None:
-    rows = places((430, 4580))
-    with pytest.raises(pd.errors.MergeError):
-        plot_score_map(rows, pd.DataFrame({"premises_id": [1, 1], "probability": [0.5, 0.6]}))
+@each_hostile_figure
+def test_long_names_and_words_stay_inside_the_figure(draw) -> None:
+    figure = draw()
+    figure.draw_without_rendering()  # at its own resolution, which the layout is for
+    drawn = figure.get_tightbbox()
+    assert (drawn.min >= 0).all()
+    assert (drawn.max <= figure.get_size_inches()).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("importances", "Importance of the 30 most important of 60 features"),
+        ("drift", "Drift of the 30 most drifted of 60 features since the release"),
+        ("disagreement", "Mean |Δp| by shop_$x$, test split, the 30 largest of 60 values"),
+    ],
+)
+def test_of_many_bars_the_longest_are_shown_and_the_title_says_so(name, title) -> None:
+    axes = axes_of(HOSTILE_FIGURES[name]())
+    assert " ".join(axes.get_title(loc="left").split()) == title
+    assert len(axes.patches) == len(axes.get_yticklabels()) == BARS_SHOWN
+
+
+def test_the_bars_that_are_shown_are_the_longest() -> None:
+    shares = [bar.get_width() for bar in axes_of(HOSTILE_FIGURES["importances"]()).patches]
+    assert shares == sorted(WIDE_TREE.feature_importances_, reverse=True)[:BARS_SHOWN]
+    differences = [bar.get_width() for bar in axes_of(HOSTILE_FIGURES["disagreement"]()).patches]
+    assert differences == [place / 100 for place in range(30, 60)]
+
+
+def test_two_features_that_are_written_alike_have_a_bar_each() -> None:
+    drift = {
+        "features": [{"feature": "net_weight", "psi": 0.4}, {"feature": "net weight", "psi": 0.1}],
+        "largest_psi": 1,
+    }
+    axes = axes_of(plot_drift(drift))
+    assert [bar.get_width() for bar in axes.patches] == [0.4, 0.1]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["net weight", "net weight"]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [("price", "price"), ("0123456789", "0123456789"), ("0123456789x", "01234…789x"), ("a bc de fgh ijk", "a bc…ijk")],
+)
+def test_a_long_name_is_shortened_in_its_middle(name: str, short: str) -> None:
+    assert shorten(name, 10) == short
