@@ -2,7 +2,7 @@
 # requirements.lock: `make run` the packages of a run, all that tests, documentation and notebooks need besides.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines spark24 viz viz-build docs notebooks \
+.PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines spark24 spark24-bundle viz viz-build docs notebooks \
   benchmark package chromium clean
 SHELL := /bin/sh
 
@@ -68,8 +68,14 @@ new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv I
 engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --env=polars` and the like
 	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'
 
-spark24: .venv/installed  ## set up Spark 2.4, for `kedro run --env=spark24`
+spark24: .venv/installed  ## run the last release on Spark 2.4, and hold it to production and to research
 	@UV="$(CURDIR)/$(UV)" deploy/spark-2.4/setup.sh .spark24
+	@[ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
+	@$(BIN)/kedro run --env=spark24
+
+spark24-bundle: package  ## add to dist/ what a cluster of Spark 2.4 needs of the last release
+	@mkdir -p dist/spark-2.4 && cp deploy/spark-2.4/production.py deploy/spark-2.4/requirements.lock dist/spark-2.4/
+	@$(BIN)/kedro run --env=spark24 --pipelines=spark24_bundle --params=spark24.bundle=dist/spark-2.4/bundle
 
 # `kedro viz run` asks the package registry for a later kedro-viz, and Google for a font. This asks nobody.
 viz: viz-build  ## open the graph in a browser; PORT=4142 if 4141 is taken

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the wheel on each machine as it starts. Databricks has a pyspark and a Java of its own: a library of the job
+# Install both wheels on each machine as it starts. Databricks has a pyspark and a Java of its own: a library of the job
 # would bring others beside them, as pip knows of neither.
 set -eu
 
@@ -11,4 +11,4 @@ sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^    --hash/p;}' requirements.lock > "$uv/uv.
 "$python" -m venv "$uv"
 "$uv/bin/pip" install --quiet --require-hashes --requirement "$uv/uv.txt"
 printf 'pyspark\njdk4py\n' | "$uv/bin/uv" pip install --quiet --python "$python" --constraint requirements.lock \
-  --build-constraint requirements.lock --excludes=- "$(echo premises-*.whl)[h2o]"
+  --build-constraint requirements.lock --excludes=- "$(echo premises-*.whl)[h2o]" kedro_handover-*.whl

@@ -85,4 +85,6 @@ def test_the_image_is_built_from_what_make_package_leaves_in_dist() -> None:
     (files,) = re.findall(
         r"^package:.*\n(?:\t.*\n)*\t@cp (.+) dist/$", (PROJECT / "Makefile").read_text(), re.MULTILINE
     )
-    assert copied == {"premises-*.whl", "conf-premises.tar.gz"} | {Path(file).name for file in files.split()}
+    assert copied == {"premises-*.whl", "kedro_handover-*.whl", "conf-premises.tar.gz"} | {
+        Path(file).name for file in files.split()
+    }

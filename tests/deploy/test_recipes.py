@@ -56,7 +56,14 @@ def recipes(heading: str) -> list[str]:
 
 
 def run(command: str, folder: Path, **variables: str) -> Path:
-    """Run a recipe as a user does, in dist/; gives the file with the words that spark-submit or aws was called with."""
+    """Run a recipe as a user does; gives the file with the words that spark-submit or aws was called with."""
+    done = execute(command, folder, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "words"
+
+
+def execute(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a recipe in dist/, where spark-submit and aws only write their words down, in the file `words`."""
     tools, dist = folder / "tools", folder / "dist"
     for new in (tools, dist, folder / "deploy" / "databricks"):
         new.mkdir(parents=True)
@@ -67,10 +74,8 @@ def run(command: str, folder: Path, **variables: str) -> Path:
         archive.add(PROJECT / "conf", "conf", filter=lambda one: None if "/local/" in one.name else one)
     path = f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin"
     environment = fresh_environment(PATH=path, WORDS=str(folder / "words"), **variables)
-    call = ["sh", "-euc", command]
-    done = subprocess.run(call, cwd=dist, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "words"
+    call = ["sh", "-c", command]
+    return subprocess.run(call, cwd=dist, env=environment, capture_output=True, text=True, check=False)
 
 
 def words(file: Path) -> list[str]:
@@ -128,6 +133,39 @@ def test_spark_reads_the_command_line_and_every_setting_arrives(heading, spark, 
     found = given.sparkProperties()
     assert {name: found.get(name).get() for name in settings()} == settings()
     assert found.get("spark.driver.host").isDefined() == (mode == "client")
+
+
+@pytest.mark.parametrize("heading", [*SUBMITS, "Databricks"])
+def test_nothing_is_submitted_where_spark_flags_refuses(heading, tmp_path) -> None:
+    recipe = recipes(heading)[1 if heading == "Databricks" else -1].replace("--env=prod", "--env=base", 1)
+    done = execute(recipe, tmp_path)
+    assert done.returncode != 0
+    assert "This environment has no spark.yml. Try --env=prod." in done.stderr
+    assert not (tmp_path / "words").exists()
+    assert "Traceback" not in done.stderr
+
+
+def test_aws_is_not_called_where_spark_flags_refuses(tmp_path) -> None:
+    variables = {"EMR_APPLICATION_ID": "00application", "EMR_ROLE_ARN": "arn:aws:iam::000000000000:role/premises"}
+    (tmp_path / "start-job-run.sh").write_text(
+        (DEPLOY / "emr-serverless/start-job-run.sh").read_text().replace("--env=prod", "--env=base", 1)
+    )
+    done = execute(f"sh {tmp_path}/start-job-run.sh", tmp_path, S3_FOLDER="s3://BUCKET/premises/", **variables)
+    assert done.returncode != 0
+    assert "This environment has no spark.yml" in done.stderr
+    assert not (tmp_path / "words").exists()
+
+
+def test_every_recipe_that_installs_takes_both_wheels() -> None:
+    files = [path for path in DEPLOY.rglob("*") if path.is_file()]
+    installs = [
+        command
+        for path in files
+        for command in re.split(r"\n(?! )", path.read_text(encoding="utf-8").replace("\\\n", " "))
+        if re.search(r"uv\b.* pip install", command) and "premises-*.whl" in command
+    ]
+    assert len(installs) == 4  # the README's two, the image, Databricks
+    assert all("kedro_handover-*.whl" in command for command in installs)
 
 
 @pytest.mark.parametrize(
