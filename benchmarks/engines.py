@@ -42,7 +42,7 @@ SCORING_NODES = "score_with_research,count_scores"
 TREE = ("06_models/research_model.skops", "06_models/research_model.skops.sha256")
 STEPS = Path(__file__).with_name("steps.py")
 OUTPUT = PROJECT / "docs" / "benchmarks" / "engines.json"
-PAGES = [PROJECT / "docs" / name for name in ("which-engine.md", "why-spark.md")]
+PAGES = [PROJECT / "docs" / name for name in ("which-engine.md", "decisions/0002-spark-for-production.md")]
 COLOURS = {"pandas": "#0072B2", "polars": "#D55E00", "duckdb": "#009E73", "dask": "#CC79A7", "spark": "#737373"}
 MARKERS = {"pandas": "o", "polars": "s", "duckdb": "^", "dask": "D", "spark": "v"}
 
@@ -193,7 +193,7 @@ def fill(page, results):
             ],
         ),
         "machine": results["machine"]["where"],
-        "limit": f'"too large": it took more than it may ({results["machine"]["limit"]}), and was ended. '
+        "limit": f'"too large": it needed more memory than allowed ({results["machine"]["limit"]}), and was ended. '
         "Empty: not measured.",
     }
     for name, text in filled.items():
