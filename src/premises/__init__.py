@@ -1,3 +1,3 @@
 """Premises: a model from research to production, and the proof that they are the same."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
