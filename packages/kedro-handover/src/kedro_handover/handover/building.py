@@ -274,8 +274,8 @@ class Trees:
         found = np.unique(np.fromiter(codes, np.int64))
         if len(found) and (found[0] < 0 or found[-1] > MAX_CODE):
             msg = (
-                f"A split tells {len(found)} categories apart, with codes up to {found[-1]}. Codes up to {MAX_CODE} can "
-                "be handed over: group rare categories before the model, for example with OrdinalEncoder(max_categories=…)."
+                f"A split tells {len(found)} categories apart, codes up to {found[-1]}. Codes up to {MAX_CODE} can "
+                "be handed over: group rare categories before the model, as OrdinalEncoder(max_categories=…) does."
             )
             raise HandOverError(msg)
         self._sets.append(found.astype(np.int32))

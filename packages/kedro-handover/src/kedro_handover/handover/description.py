@@ -1,7 +1,7 @@
 """The description of a fitted model: everything that decides its predictions, as arrays that any engine can evaluate.
 
-A description has three parts. *Steps* prepare each feature from the columns of a table (convert, impute, scale, encode).
-The *body* is an ensemble of trees or a linear model over the features. The *link* turns raw scores into probabilities.
+A description has three parts. *Steps* prepare each feature from the columns of a table (impute, scale, encode). The
+*body* is an ensemble of trees or a linear model over the features. The *link* turns raw scores into probabilities.
 Evaluators for NumPy, SQL and Java read the same description, so that they can be compared bit for bit.
 """
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from kedro_handover.errors import HandOverError
 from kedro_handover.handover.building import Columns
@@ -106,7 +105,7 @@ def describe(model: Any, rows: Any) -> Described:
     extractor = _find_extractor(last)
     features, _ = describe_step(before, columns, table[:SAMPLE_ROWS])
     body_table = before.transform(table)
-    if sparse.issparse(body_table):
+    if _is_sparse(body_table):
         # XGBoost takes what a sparse matrix does not store as missing; trees of scikit-learn take no NaN in one.
         for i, (slot, name) in enumerate(zip(features.slots, features.names, strict=True)):
             number = features.steps.also(slot, Then.NOTHING, name)
@@ -124,7 +123,7 @@ def describe(model: Any, rows: Any) -> Described:
         return inner.answer(before.transform(rows))
 
     whole = Extracted(inner.description, answer, inner.round_off, tuple(columns.names))
-    if sparse.issparse(body_table) or any(column.type == "text" for column in Columns.of(body_table).steps.inputs):
+    if _is_sparse(body_table) or any(column.type == "text" for column in Columns.of(body_table).steps.inputs):
         return Described(whole, table, whole, table)
     body_columns = Columns.of(body_table)
     body = replace(extractor(last, body_columns, body_table), columns=tuple(body_columns.names))
@@ -155,10 +154,14 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
         return rows.to_numpy() if isinstance(rows, pd.DataFrame) else rows
     if isinstance(rows, pd.DataFrame):
         if missing := [name for name in names if name not in rows.columns]:
-            msg = f"prove_on lacks the columns {', '.join(map(repr, missing))}, which the model was fitted on. Add them."
+            msg = f"prove_on lacks {', '.join(map(repr, missing))}, which the model was fitted on. Add the columns."
             raise HandOverError(msg)
         return rows[list(names)].reset_index(drop=True)
     return pd.DataFrame(rows, columns=list(names)) if "LGBM" not in type(model).__name__ else rows
+
+
+def _is_sparse(table: Any) -> bool:
+    return hasattr(table, "tocsr")
 
 
 def _names_of(rows: Any) -> list[str] | None:

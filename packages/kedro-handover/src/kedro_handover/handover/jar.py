@@ -1,6 +1,6 @@
 """The jar of the Java function: built from the sources beside it, and refused where the two differ.
 
-`python -m kedro_handover.handover.jar` builds it. The bytecode is that of Java 8, so that any JVM that runs Spark loads it.
+`python -m kedro_handover.handover.jar` builds it. The bytecode is that of Java 8: any JVM that runs Spark loads it.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def _find_zero_features(blocks: list[str]) -> set[int]:
             if not decision & CATEGORICAL:
                 found.setdefault(number, set()).add(decision >> 2 & 3 == MISSING_IS_ZERO)
     if mixed := [str(number) for number, kinds in found.items() if len(kinds) > 1]:
-        msg = f"The LightGBM model takes zeros of feature {', '.join(mixed)} as missing in some splits only. Fit it again."
+        msg = f"The LightGBM model takes zeros of feature {', '.join(mixed)} as missing in some splits only. Refit it."
         raise HandOverError(msg)
     return {number for number, kinds in found.items() if True in kinds}
 

@@ -71,9 +71,7 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
         return [np.asarray(table[:, i], np.float64) for i in range(len(description.inputs))]
     names = set(table.columns if isinstance(table, pd.DataFrame) else table.schema.names)
     if missing := [column.name for column in description.inputs if column.name not in names]:
-        msg = (
-            f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add the columns, or rename them."
-        )
+        msg = f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add or rename the columns."
         raise HandOverError(msg)
     return [_read_column(table[column.name], column.name, column.type) for column in description.inputs]
 
@@ -223,7 +221,7 @@ def add_up(description: Description, features: Floats) -> Floats:
                     total = total + features[:, j] * description.coefficients[k, j]
                 score[:, k] = total + description.start[k]
         return score
-    values = description.values.astype(type_)
+    values = description.values.astype(type_)  # noqa: PD011 - an array of NumPy
     outputs = description.tree_output.tolist()
     size = max(1, BLOCK_CELLS // len(outputs))
     for begin in range(0, rows, size):
@@ -308,7 +306,8 @@ def finish(description: Description, score: Floats, refused: NDArray[np.bool_]) 
         second = linked[:, 0].astype(description.link_type)
         probability = np.stack([type(second[0])(1) - second if len(second) else second, second], axis=1)
         probability = probability.astype(np.float64)
-        label = (score[:, 0] >= description.cut).astype(np.int32)
+        cut = np.inf if description.cut is None else description.cut
+        label = (score[:, 0] >= cut).astype(np.int32)
     elif description.above is not None:
         label = (probability[:, 1] > description.above).astype(np.int32)
     else:
@@ -331,23 +330,24 @@ def apply_link(description: Description, score: Floats) -> Floats:
     if description.link == "none":
         return score
     single = description.link_type == "float32"
+    raise_e: Callable[[Any], NDArray[Any]] = exp_float if single else exp
     with np.errstate(all="ignore"):
-        x = score * description.link_scale
+        x: NDArray[Any] = score * description.link_scale
         if single:
             x = x.astype(np.float32)
         if description.link == "softmax":
-            raised = (exp_float if single else exp)(x - x.max(axis=1, keepdims=True))
+            raised = raise_e(x - x.max(axis=1, keepdims=True))
             total = np.zeros(len(x))
             for k in range(x.shape[1]):
                 total = total + raised[:, k]
             shares = raised / total.astype(x.dtype)[:, None]
         elif description.link == "sigmoid":
             one = x.dtype.type(1)
-            raised = exp_float(np.minimum(-x, EXPF_ARGUMENT_LIMIT)) if single else exp(-x)
+            raised = raise_e(np.minimum(-x, EXPF_ARGUMENT_LIMIT) if single else -x)
             shares = one / (one + raised)
         else:
-            shares = (exp_float if single else exp)(x)
-    return shares.astype(np.float64)
+            shares = raise_e(x)
+    return np.asarray(shares, np.float64)
 
 
 def exp(x: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kedro_handover.errors import HandOverError
-from kedro_handover.handover.building import Columns, NumberSlot, Slot, TextSlot, is_text
+from kedro_handover.handover.building import Columns, NumberSlot, Slot, TextSlot
 from kedro_handover.handover.description import Refuses, Step, Then
 from kedro_handover.handover.sklearn_models import is_missing
 
@@ -76,7 +76,7 @@ def _pass(step: Any, columns: Columns, rows: Any, dtype: np.dtype[Any]) -> list[
     del rows, dtype
     if step.func is not None:
         msg = (
-            f"A FunctionTransformer runs {step.func.__name__}, and no function of Python can be handed over as numbers. "
+            f"A FunctionTransformer runs {step.func.__name__}, and no Python function can be handed over as numbers. "
             "Compute the column before the model."
         )
         raise HandOverError(msg)
@@ -123,7 +123,7 @@ def _scale(operations: Callable[[Any], list[tuple[Step, Any]]]) -> Callable[...,
                 columns.steps.require_float32(slot)
             for kind, arguments in operations(step):
                 argument = float(arguments[i] if np.ndim(arguments) else arguments)
-                if dtype == np.float32 and not _is_in_double(step):
+                if dtype == np.float32 and _is_rounded_first(step, kind):
                     argument = float(np.float32(argument))
                 then = Then.ROUND if dtype == np.float32 else Then.NOTHING
                 number = columns.steps.add(kind, number.step, argument, then)
@@ -133,9 +133,9 @@ def _scale(operations: Callable[[Any], list[tuple[Step, Any]]]) -> Callable[...,
     return describe
 
 
-def _is_in_double(step: Any) -> bool:
-    """Whether the scaler computes in double, and rounds the result, where the column is float32."""
-    return type(step).__name__ == "MinMaxScaler"
+def _is_rounded_first(step: Any, kind: Step) -> bool:
+    """Whether scikit-learn rounds the argument to float32 too; else it computes in double, and rounds the result."""
+    return type(step).__name__ == "StandardScaler" or kind in {Step.AT_LEAST, Step.AT_MOST}
 
 
 def _standard(step: Any) -> list[tuple[Step, Any]]:
@@ -145,8 +145,15 @@ def _standard(step: Any) -> list[tuple[Step, Any]]:
 
 def _min_max(step: Any) -> list[tuple[Step, Any]]:
     low, high = step.feature_range
-    clipped = [(Step.AT_LEAST, low), (Step.AT_MOST, high)] if step.clip else []
-    return [(Step.MULTIPLY, step.scale_), (Step.ADD, step.min_), *clipped]
+    return [(Step.MULTIPLY, step.scale_), (Step.ADD, step.min_), *_clip(step, low, high)]
+
+
+def _max_abs(step: Any) -> list[tuple[Step, Any]]:
+    return [(Step.DIVIDE, step.scale_), *_clip(step, -1.0, 1.0)]
+
+
+def _clip(step: Any, low: float, high: float) -> list[tuple[Step, Any]]:
+    return [(Step.AT_LEAST, low), (Step.AT_MOST, high)] if getattr(step, "clip", False) else []
 
 
 def _robust(step: Any) -> list[tuple[Step, Any]]:
@@ -206,7 +213,12 @@ def _look_up(step: Any, columns: Columns, rows: Any, i: int, code: Callable[[Any
     if isinstance(slot, NumberSlot):
         slot = columns.steps.also(slot, Then.REFUSE_INFINITE, name)
     return columns.steps.look_up(
-        slot, [float(k) for k in keys] if numbers else keys, values, missing=answers[0], unknown=answers[1], refuses=refuses
+        slot,
+        [float(k) for k in keys] if numbers else keys,
+        values,
+        missing=answers[0],
+        unknown=answers[1],
+        refuses=refuses,
     )
 
 
@@ -232,11 +244,9 @@ DESCRIBED: dict[str, Callable[[Any, Columns, Any, np.dtype[Any]], list[Slot]]] =
     "SimpleImputer": _impute,
     "StandardScaler": _scale(_standard),
     "MinMaxScaler": _scale(_min_max),
-    "MaxAbsScaler": _scale(lambda step: [(Step.DIVIDE, step.scale_)]),
+    "MaxAbsScaler": _scale(_max_abs),
     "RobustScaler": _scale(_robust),
     "OneHotEncoder": _one_hot,
     "OrdinalEncoder": _ordinal,
 }
 """What describes each transformer, by the name of its class."""
-
-__all__ = ["DESCRIBED", "describe_step", "is_text"]

@@ -46,7 +46,7 @@ class Promise:
         rows: Rows tried, given and made.
         edge_rows: Those that were made: on thresholds and beside them, missing, infinite, extreme, unseen.
         refused: Rows that the library itself refuses, and that get no score.
-        n_probability_diff: Rows whose probability, or prediction of a regression, is not bit for bit the library's, where that is allowed.
+        n_probability_diff: Rows whose probability, or prediction of a regression, differs where that is allowed.
         max_ulps: By how many units in the last place at most.
         max_score_diff: How far raw scores of the given rows are apart at most; 0 where they are exact.
         n_label_uncertain: Rows so near the cut that the label could differ, where scores are bounded.
@@ -69,17 +69,17 @@ class Promise:
         tried = f"Proven on {self.rows:,} rows, {self.edge_rows:,} of them made to be difficult"
         if self.score == "bounded":
             return (
-                f"{self.family}: features exact; raw scores within {self.max_score_diff:.2g}, inside the computed bound, "
-                f"as the library itself adds up in no fixed order. {tried}: {self.n_label_uncertain:,} are so near the "
-                "cut that their label could differ."
+                f"{self.family}: features are exact; raw scores are within {self.max_score_diff:.2g}, inside the "
+                "computed bound, as the library itself adds up in no fixed order. "
+                f"{tried}: {self.n_label_uncertain:,} are so near the cut that their label could differ."
             )
         parts = ("raw scores", "predictions") if self.task == "regression" else ("scores and labels", "probabilities")
         if self.probability == "exact":
             return f"{self.family}: {parts[0]} and {parts[1]} are exact, bit for bit. {tried}."
         return (
-            f"{self.family}: {parts[0]} are exact, bit for bit. The library uses another exp on this machine than the C "
-            f"library's, which the hand-over is made with, so {parts[1]} are within {ULPS_ALLOWED} units in the last "
-            f"place. {tried}: {self.n_probability_diff:,} differ, by {self.max_ulps} at most."
+            f"{self.family}: {parts[0]} are exact, bit for bit. The library uses another exp on this machine than the "
+            f"C library's, which the hand-over is made with, so {parts[1]} are within {ULPS_ALLOWED} units in the "
+            f"last place. {tried}: {self.n_probability_diff:,} differ, by {self.max_ulps} at most."
         )
 
 
@@ -206,13 +206,13 @@ class _Counts:
         ordered = np.sort(score, axis=1)
         return np.asarray(ordered[:, -1] - ordered[:, -2] <= 2 * allowed.max(axis=1))
 
-    def _refuse(self, what: str, wrong: NDArray[np.bool_], ours: Any, theirs: Any, where: Any) -> None:
+    def _refuse(self, what: str, wrong: Any, ours: Any, theirs: Any, where: Any) -> None:
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
             msg = (
                 f"The {what} of {self.description.family} is {np.asarray(ours)[i].tolist()!r} by the hand-over and "
-                f"{np.asarray(theirs)[i].tolist()!r} by the library, in {int(wrong.sum()):,} of {len(wrong):,} rows; the "
-                f"first is {where(i)}. Nothing is handed over: report the model's family and library version."
+                f"{np.asarray(theirs)[i].tolist()!r} by the library, in {int(wrong.sum()):,} of {len(wrong):,} rows; "
+                f"the first is {where(i)}. Nothing is handed over: report the model's family and library version."
             )
             raise HandOverError(msg)
 
@@ -227,8 +227,8 @@ class _Counts:
                 continue
             msg = (
                 f"{self.description.family} scores row {begin + row} {which} ({_show(one, 0)}) as "
-                f"{given.score[0].tolist()!r}, and the hand-over would give no score. Nothing is handed over: report the "
-                "model's family and library version."
+                f"{given.score[0].tolist()!r}, and the hand-over would give no score. Nothing is handed over: report "
+                "the model's family and library version."
             )
             raise HandOverError(msg)
         self.refused += len(refused)
@@ -260,9 +260,13 @@ def make_extreme_rows(extracted: Extracted, table: Any) -> Any:
         The rows, as the model takes them.
     """
     description = extracted.description
-    base, changes = [], []
+    base: list[int] = []
+    changes: list[tuple[int, Any]] = []
     for number, column in enumerate(description.inputs):
-        values: tuple[Any, ...] = EXTREMES if column.type != "text" else (None, UNSEEN, "")
+        values: tuple[Any, ...] = EXTREMES
+        if column.type == "text":
+            # pandas has two texts that are missing, and scikit-learn tells them apart: the one that the column has.
+            values = (next((v for v in table[column.name] if pd.isna(v)), np.nan), UNSEEN, "")
         for value in values:
             base.append(len(base) % len(table))
             changes.append((number, value))
@@ -281,7 +285,8 @@ def make_threshold_rows(extracted: Extracted, table: Any) -> Iterator[Any]:
     """
     description = extracted.description
     inputs = read_inputs(description, _as_frame(extracted, table))
-    direct = {j: found for j, step in enumerate(description.features.tolist()) if (found := _find_number(description, step))}
+    numbers_of = enumerate(_find_number(description, step) for step in description.features.tolist())
+    direct = {j: found for j, found in numbers_of if found is not None}
     if description.is_linear or not direct:
         return
     features, _ = prepare(description, inputs)

@@ -35,7 +35,9 @@ def extract_trees(estimator: Any, columns: Columns, rows: Any) -> Extracted:
     del rows
     name = type(estimator).__name__
     if estimator.n_outputs_ != 1:
-        msg = f"The {name} predicts {estimator.n_outputs_} outputs. Fit one model for each, and hand them over one by one."
+        msg = (
+            f"The {name} predicts {estimator.n_outputs_} outputs. Fit a model for each, and hand them over one by one."
+        )
         raise HandOverError(msg)
     classes = plain_labels(estimator.classes_) if hasattr(estimator, "classes_") else ()
     members = getattr(estimator, "estimators_", [estimator])
@@ -93,8 +95,8 @@ def extract_gradient_boosting(estimator: Any, columns: Columns, rows: Any) -> Ex
     name = type(estimator).__name__
     if estimator.init_ != "zero" and not type(estimator.init_).__name__.startswith("Dummy"):
         msg = (
-            f"The {name} starts from the predictions of {type(estimator.init_).__name__} (init=…), which are no part of "
-            "its trees. Fit it with init=None or init='zero'."
+            f"The {name} starts from the predictions of {type(estimator.init_).__name__} (init=…), which are no part "
+            "of its trees. Fit it with init=None or init='zero'."
         )
         raise HandOverError(msg)
     classes = plain_labels(estimator.classes_) if hasattr(estimator, "classes_") else ()
@@ -221,7 +223,7 @@ def extract_linear(estimator: Any, columns: Columns, rows: Any) -> Extracted:
     classes = plain_labels(estimator.classes_) if hasattr(estimator, "classes_") else ()
     coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
     if not classes and len(coefficients) > 1:
-        msg = f"The {name} predicts {len(coefficients)} outputs. Fit one model for each, and hand them over one by one."
+        msg = f"The {name} predicts {len(coefficients)} outputs. Fit a model for each, and hand them over one by one."
         raise HandOverError(msg)
     description = Description(
         family=name,

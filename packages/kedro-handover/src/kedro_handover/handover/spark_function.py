@@ -73,7 +73,7 @@ def make_column(description: Description, spark: SparkSession, *, with_score: bo
     function: Any = _make_function(description, spark, with_score=with_score)
     jvm: Any = spark._jvm  # noqa: SLF001 - pyspark offers no other way
     type_ = jvm.org.apache.spark.sql.types.DataType.fromJson(T.StructType(fields).json())
-    inputs = []
+    inputs: list[Column] = []
     for column in description.inputs:
         value = F.col(f"`{column.name.replace('`', '``')}`")
         if column.type == "text":
@@ -84,7 +84,7 @@ def make_column(description: Description, spark: SparkSession, *, with_score: bo
     if not inputs:
         inputs = [F.lit(0.0).alias("c0")]
     name = f"handed_over_{description.digest[:12]}{'_with_score' if with_score else ''}"
-    spark._jsparkSession.udf().register(name, function, type_)  # type: ignore[attr-defined]  # noqa: SLF001
+    spark._jsparkSession.udf().register(name, function, type_)  # noqa: SLF001 - pyspark offers no other way
     return F.call_udf(name, F.struct(*inputs))
 
 
@@ -134,7 +134,7 @@ def check_columns(description: Description, frame: DataFrame) -> None:
 
     types = {name.lower(): field.dataType for name, field in zip(frame.columns, frame.schema, strict=True)}
     if missing := [column.name for column in description.inputs if column.name.lower() not in types]:
-        msg = f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add the columns, or rename them."
+        msg = f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add or rename the columns."
         raise HandOverError(msg)
     for column in description.inputs:
         type_ = types[column.name.lower()]
@@ -147,8 +147,8 @@ def check_columns(description: Description, frame: DataFrame) -> None:
         if not fits:
             wanted = {"text": "string", "float32": "float", "float64": "double"}[column.type]
             msg = (
-                f"The column {column.name!r} is {type_.simpleString()}, and the model was handed over with {wanted}: its "
-                f"values could be cut. Cast the column to {wanted}, or hand the model over with rows of this type."
+                f"The column {column.name!r} is {type_.simpleString()}, and the model was handed over with {wanted}: "
+                f"its values could be cut. Cast the column to {wanted}, or hand the model over with rows of this type."
             )
             raise HandOverError(msg)
 
@@ -198,7 +198,9 @@ def _load_class(session: Any) -> Any:
     except Py4JJavaError as error:
         if not is_unknown(error):
             raise
-        msg = f"This session takes no jar after its start. Start it with spark.jars={jar}, or add that jar to the cluster."
+        msg = (
+            f"This session takes no jar after its start. Start it with spark.jars={jar}, or install it on the cluster."
+        )
         raise HandOverError(msg) from error
 
 

@@ -18,6 +18,8 @@ TESTED_DIALECTS: Final = ("spark", "duckdb", "polars", "postgres")
 PLAIN_DIALECTS: Final = ("spark", "duckdb", "polars")
 """What is written without sqlglot."""
 
+SINGLE_LIMITS: Final = (-87.0, 88.69999694824219)
+DOUBLE_LIMITS: Final = (-708.0, 709.75)
 NAN: Final = "CAST('NaN' AS DOUBLE)"
 INFINITY: Final = "CAST('Infinity' AS DOUBLE)"
 
@@ -175,7 +177,9 @@ class _Writer:
             rows = zip(description.coefficients.tolist(), description.start.tolist(), strict=True)
             products = [[f"f{j} * {literal(weight)}" for j, weight in enumerate(row)] for row, _ in rows]
             starts = map(literal, description.start.tolist())
-            return [f"({' + '.join([literal(0.0), *terms, start])})" for terms, start in zip(products, starts, strict=True)]
+            return [
+                f"({' + '.join([literal(0.0), *terms, start])})" for terms, start in zip(products, starts, strict=True)
+            ]
         scores = []
         for output in range(description.n_outputs):
             terms = [literal(float(description.start[output]), single=single)]
@@ -216,47 +220,50 @@ class _Writer:
         return f"CAST({raised} AS REAL)" if self.description.link_type == "float32" else raised
 
     def _finish(self) -> dict[str, str]:
+        """Write what the query gives: probabilities, and the label, which is cut on the raw score."""
+        description = self.description
+        shares = self._write_shares()
+        if description.task == "regression":
+            return {"prediction": shares[0]}
+        if description.task == "binary":
+            if description.cut is not None:
+                condition = f"s0 >= {literal(description.cut)}"
+            elif description.above is not None:
+                condition = f"{shares[-1]} > {literal(description.above)}"
+            else:
+                condition = "s1 > s0"
+            first, second = (_label(label) for label in description.classes)
+            return {"probability": shares[-1], "prediction": f"CASE WHEN {condition} THEN {second} ELSE {first} END"}
+        cases = []
+        for k, label in enumerate(description.classes):  # of two equal scores the first is the largest
+            others = [other for other in range(len(shares)) if other != k]
+            larger = [f"s{k} {'>' if other < k else '>='} s{other}" for other in others]
+            cases.append(f"WHEN {' AND '.join(larger)} THEN {_label(label)}")
+        return {
+            **{f"probability_{k}": share for k, share in enumerate(shares)},
+            "prediction": f"CASE {' '.join(cases)} END",
+        }
+
+    def _write_shares(self) -> list[str]:
         description = self.description
         outputs = range(description.n_outputs)
         single = description.link_type == "float32"
         if description.link == "none":
-            shares = [f"s{k}" for k in outputs]
-        elif description.link == "exp":
+            return [f"s{k}" for k in outputs]
+        if description.link == "exp":
             shares = [self._exp("s0")]
         elif description.link == "sigmoid":
+            # Beyond these limits the result is the same, and engines raise errors for what is too large or too small.
+            low, high = (literal(limit, single=single) for limit in (SINGLE_LIMITS if single else DOUBLE_LIMITS))
+            scale = f" * {literal(description.link_scale)}" if description.link_scale != 1 else ""
             one = literal(1.0, single=single)
-            # Above this the C library's exp is infinite, which engines raise an error for.
-            limit = literal(88.69999694824219 if single else 709.7, single=single)
-            power = [f"LEAST(-s{k} * {literal(description.link_scale)}, {limit})" for k in outputs]
-            if single:
-                power = [f"LEAST(-s{k}, {limit})" for k in outputs]
-            raised = [f"CAST(EXP({p}) AS REAL)" if single else f"EXP({p})" for p in power]
-            shares = [f"({one} / ({one} + {r}))" for r in raised]
+            raised = [f"EXP(GREATEST(LEAST(-s{k}{scale}, {high}), {low}))" for k in outputs]
+            shares = [f"({one} / ({one} + {f'CAST({power} AS REAL)' if single else power}))" for power in raised]
         else:
             total = " + ".join(f"CAST(e{k} AS DOUBLE)" for k in outputs)
-            total = f"CAST({total} AS REAL)" if single else f"({total})"
-            shares = [f"(e{k} / {total})" for k in outputs]
-        if single:
-            shares = [f"CAST(CAST({share} AS REAL) AS DOUBLE)" for share in shares]
-        if description.task == "regression":
-            return {"prediction": shares[0]}
-        if description.task == "binary":
-            second = shares[-1]
-            if description.cut is not None:
-                condition = f"s0 >= {literal(description.cut)}"
-            elif description.above is not None:
-                condition = f"{second} > {literal(description.above)}"
-            else:
-                condition = "s1 > s0"
-            first, other = (_label(label) for label in description.classes)
-            return {"probability": second, "prediction": f"CASE WHEN {condition} THEN {other} ELSE {first} END"}
-        found = {f"probability_{k}": share for k, share in enumerate(shares)}
-        cases = []
-        for k, label in enumerate(description.classes):  # of two equal scores the first is the largest
-            larger = [f"s{k} {'>' if other < k else '>='} s{other}" for other in outputs if other != k]
-            cases.append(f"WHEN {' AND '.join(larger)} THEN {_label(label)}")
-        found["prediction"] = f"CASE {' '.join(cases)} END"
-        return found
+            shares = [f"(e{k} / {f'CAST({total} AS REAL)' if single else f'({total})'})" for k in outputs]
+        # Spark divides floats as doubles.
+        return [f"CAST(CAST({share} AS REAL) AS DOUBLE)" for share in shares] if single else shares
 
 
 def _saturate(of: str, rounded: str) -> str:
