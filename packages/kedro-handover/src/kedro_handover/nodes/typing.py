@@ -143,33 +143,34 @@ def type_rows(raw_rows: IntoFrameT, schema: Schema) -> IntoFrameT:
     """
     typed = (*schema.numbers, *schema.dates)
     # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
-    frame = nw.from_native(raw_rows).with_columns(
-        **{schema.id_name: _read_id(schema)},
-        **{column.name: trim_text(column.name) for column in (schema.label, *schema.columns)},
-    )
-    frame = frame.with_columns(**{column.name: _given(column) for column in (schema.label, *schema.columns)})
-    frame = frame.with_columns(
-        **{f"{number.name}_text": _bare(number) for number in schema.numbers},
-        **{f"{day.name}_text": nw.col(day.name).str.replace_all(TIME_OF_DAY, "") for day in schema.dates},
-    )
-    for pad in (_pad_first, _pad_second, _order):
-        frame = frame.with_columns(**{f"{day.name}_text": pad(day) for day in schema.dates})
-    frame = frame.with_columns(
-        label_text=nw.col(schema.label.name),
-        **{f"{number.name}_text": _plain(number) for number in schema.numbers},
-        **{f"{day.name}_text": _where(f"{day.name}_text", DAY) for day in schema.dates},
-    ).with_columns(
-        **{schema.label.name: _either("label_text", schema.label)},
-        **{f"{number.name}_value": nw.col(f"{number.name}_text").cast(nw.Float64) for number in schema.numbers},
-        **{f"{day.name}_value": nw.col(f"{day.name}_text").str.to_datetime("%Y-%m-%d") for day in schema.dates},
-    )
-    frame = frame.with_columns(
-        **{f"{column.name}_is_odd": ~nw.col(column.name).is_null() & _is_no_value(column) for column in typed},
-        **{f"{schema.label.name}_is_odd": ~nw.col("label_text").is_null() & nw.col(schema.label.name).is_null()},
-    ).with_columns(
-        **{number.name: _value(number) for number in schema.numbers},
-        **{day.name: nw.col(f"{day.name}_value").cast(nw.Date) for day in schema.dates},
-    )
+    numbers, dates = schema.numbers, schema.dates
+    given = (schema.label, *schema.columns)
+    texts = {column.name: trim_text(column.name) for column in given}
+    frame = nw.from_native(raw_rows).with_columns(**{schema.id_name: _read_id(schema)}, **texts)
+    for columns in (
+        {column.name: _given(column) for column in given},
+        {
+            "label_text": nw.col(schema.label.name),
+            **{f"{number.name}_text": _bare(number) for number in numbers},
+            **{f"{day.name}_text": nw.col(day.name).str.replace_all(TIME_OF_DAY, "") for day in dates},
+        },
+        {f"{number.name}_text": _plain(number) for number in numbers},
+        *({f"{day.name}_text": step(day) for day in dates} for step in (_pad_first, _pad_second, _order, _real_day)),
+        {
+            schema.label.name: _either("label_text", schema.label),
+            **{f"{number.name}_value": nw.col(f"{number.name}_text").cast(nw.Float64) for number in numbers},
+            **{f"{day.name}_value": nw.col(f"{day.name}_text").str.to_datetime("%Y-%m-%d") for day in dates},
+        },
+        {
+            f"{schema.label.name}_is_odd": ~nw.col("label_text").is_null() & nw.col(schema.label.name).is_null(),
+            **{f"{column.name}_is_odd": ~nw.col(column.name).is_null() & _is_no_value(column) for column in typed},
+        },
+        {
+            **{number.name: _value(number) for number in numbers},
+            **{day.name: nw.col(f"{day.name}_value").cast(nw.Date) for day in dates},
+        },
+    ):
+        frame = frame.with_columns(**columns) if columns else frame
     odd = [f"{column.name}_is_odd" for column in (schema.label, *typed)]
     return frame.select("row_number", "malformed_line", *schema.types, *odd).to_native()
 
@@ -366,6 +367,10 @@ def _order(day: Date) -> nw.Expr:
     iso = nw.concat_str(in_order[0], nw.lit("-"), in_order[1], nw.lit("-"), in_order[2])
     parts = sign.join(f"[0-9]{{{widths[part]}}}" for part in starts)
     return nw.when(text.str.contains(f"^{parts}$")).then(iso)
+
+
+def _real_day(day: Date) -> nw.Expr:
+    return _where(f"{day.name}_text", DAY)
 
 
 def _insert_zero(text: nw.Expr, place: int) -> nw.Expr:
