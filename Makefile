@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines spark24 spark24-bundle viz viz-build docs notebooks \
-  benchmark package chromium clean
+  benchmark package jar chromium clean
 SHELL := /bin/sh
 
 BIN := .venv/bin
@@ -111,6 +111,9 @@ package: .venv/installed  ## build in dist/ what a cluster needs: both wheels, c
 	  >build/package.log 2>&1 || { cat build/package.log >&2; exit 1; }
 	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
 	@echo "dist/ has: $$(ls -m dist | tr -d '\n')."
+
+jar: .venv/installed  ## compile the Java function of the hand-over, where its sources have changed; a JDK is needed
+	@$(BIN)/python -m kedro_handover.handover.jar
 
 lock: $(UV)  ## pin all dependencies anew, with hashes
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
