@@ -1,20 +1,26 @@
-"""The pages of the reports, seen in a browser: on a phone and a wide screen, by day and by night.
+"""The reports of a run are those of its outputs, and read well in a browser: on a phone and wide, by day and by night.
 
-`python -m pytest tests/evaluation/test_pages.py --pictures=docs` renews the picture of the parity page in docs/.
+`python -m pytest tests/test_reports.py --figures=docs` renews the picture of the parity report in docs/.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from browser import start_chromium
-from kedro_handover.evaluation.drift import render_drift_page
-from kedro_handover.reporting.parity_report import render_parity_page
+from conftest import PROJECT
+from kedro_handover.project import ProjectSpec
+from kedro_handover.reporting.drift_report import render_drift_report
+from kedro_handover.reporting.parity_report import render_parity_report
+from premises.pipelines.sklearn_research.pipeline import FIGURES
+from report_page import Page as ReadPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 CONTRAST = 4.5
 """Of text to its ground, that WCAG asks for."""
 
+SPEC = ProjectSpec.model_validate(
+    yaml.safe_load((PROJECT / "conf" / "base" / "project.yml").read_text(encoding="utf-8"))["project"]
+)
 NAMES = ("research_report", "parity_report", "drift_report", "parity_out_of_tolerance", "drifted")
 PHONE, WIDE = 390, 1100
 SCHEMES = ("light", "dark")
@@ -68,8 +77,8 @@ def pages(prod_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     drift["failures"] = ["x_metres: PSI is 0.300, allowed at most 0.25"]
     drift["features"][0]["psi"] = 0.3
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "parity_out_of_tolerance.html").write_text(render_parity_page(parity, row_counts, rejections))
-    (folder / "drifted.html").write_text(render_drift_page(drift, rejections))
+    (folder / "parity_out_of_tolerance.html").write_text(render_parity_report(parity, row_counts, rejections, SPEC))
+    (folder / "drifted.html").write_text(render_drift_report(drift, rejections, SPEC))
     places = ((folder if (folder / f"{name}.html").exists() else reporting) / f"{name}.html" for name in NAMES)
     return {place.stem: place.as_uri() for place in places}
 
@@ -112,7 +121,7 @@ def test_text_stands_out_from_its_ground_by_day_and_by_night(pages, chromium, na
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_picture_says_what_it_shows_and_stays_on_white_by_night(pages, chromium, name) -> None:
+def test_every_figure_says_what_it_shows_and_stays_on_white_by_night(pages, chromium, name) -> None:
     with opened(chromium, pages[name], WIDE, "dark") as page:
         ground = "getComputedStyle(image).backgroundColor"
         found = page.locator("img").evaluate_all(
@@ -131,11 +140,37 @@ def test_the_verdict_is_on_the_first_screen_of_a_phone(pages, chromium, request,
         ("parity_report", "✓ Every model is within its tolerances."),
         ("parity_out_of_tolerance", "✗ Out of tolerance: nothing is released."),
         ("drift_report", "✓ Every feature is within its limits."),
-        ("drifted", "✗ Scored, with a warning: the census has drifted."),
+        ("drifted", "✗ Scored, with a warning: the table has drifted."),
     ):
         with opened(chromium, pages[name], PHONE) as page:
             box = page.get_by_text(verdict, exact=True).bounding_box()
             assert box["y"] + box["height"] < 800
-    folder = Path(request.config.getoption("pictures") or tmp_path)
+    folder = Path(request.config.getoption("figures") or tmp_path)
     with opened(chromium, pages["parity_report"], WIDE) as page:
         page.screenshot(path=folder / "parity.png")
+
+
+def test_the_research_report_of_a_run_is_that_of_its_outputs(run_storage: Path) -> None:
+    reports = run_storage / "08_reporting"
+    found = ReadPage((reports / "research_report.html").read_text(encoding="utf-8"))
+    assert [b64decode(image["src"].split(",")[1]) for image in found.images] == [
+        (reports / f"research_{name}.png").read_bytes() for name in FIGURES
+    ]
+    assert found.images[FIGURES.index("map")]["alt"] == SPEC.figures["map"]
+    metrics = json.loads((reports / "research_metrics.json").read_text())
+    assert found.row("AUC") == [f"{metrics[split]['auc']:.4f}" for split in ("train", "test")]
+    counts = json.loads((reports / "row_counts.json").read_text())
+    assert found.row("Valid")[-1] == f"{counts['valid']:,}" == "78,033"
+    assert metrics["test"]["rows"] == counts["test_positive"] + counts["test_negative"]
+    assert SPEC.describe_origin(counts) in found.text
+    assert "synthetic, not real data" in found.text
+    assert "Research report: Is a premises active?" in found.text
+    assert "13,023 premises of unknown status teach nothing" in found.text
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_a_report_of_a_run_speaks_of_premises_and_credits_the_publisher(pages, name) -> None:
+    text = ReadPage(Path(pages[name].removeprefix("file://")).read_text(encoding="utf-8")).text
+    assert SPEC.credit in text
+    assert "premises" in text
+    assert not {"positive", "negative"} & set(text.split())
