@@ -1,4 +1,4 @@
-"""The project's own commands: what spark-submit is told, and `premises` as the wheel has it."""
+"""What spark-submit is told, and the command `premises` as the wheel has it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def settings() -> dict[str, str]:
 
 
 def spark_flags(*options: str) -> str:
-    done = kedro("spark-flags", "--env=prod", *options)
+    done = kedro("handover", "spark-flags", "--env=prod", *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -76,10 +76,19 @@ def test_in_cluster_mode_nothing_of_this_machine_is_said() -> None:
     ],
 )
 def test_what_spark_can_not_be_told_is_one_sentence(options, message) -> None:
-    done = kedro("spark-flags", *options)
+    done = kedro("handover", "spark-flags", *options)
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_flags_that_are_refused_end_the_documented_line_before_spark_submit() -> None:
+    line = f"flags=$({sys.executable} -m kedro handover spark-flags --env=prod --params=master=yarn) && echo submitted"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=PROJECT, env=fresh_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
     assert done.stdout == ""
 
 

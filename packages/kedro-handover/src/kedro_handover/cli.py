@@ -139,12 +139,8 @@ def spark_flags(env: str | None, conf_source: str | None, params: dict[str, Any]
 handover.add_command(spark_flags)  # in a project `kedro handover` has it, beside what it has everywhere
 
 
-@click.group("Handover")
-def project_commands() -> None:
-    """Commands that Kedro has in a project, by the entry point `kedro.project_commands`."""
-
-
-project_commands.add_command(run)
+project_commands = click.Group("Handover", commands=[run])
+"""What Kedro has in a project by the entry point `kedro.project_commands`."""
 
 
 @click.group(cls=RunByDefault, context_settings=utils.CONTEXT_SETTINGS)

@@ -1,50 +1,35 @@
-"""The session: what a plain `kedro run` runs is said by the environment."""
+"""The session: an environment says what a plain `kedro run` runs, and what goes wrong is told in one sentence."""
 
 from __future__ import annotations
 
-import logging
-import re
+import sys
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import click
-import yaml
-from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import DatasetError
 from kedro.runner import ThreadRunner
-from kedro.validation import DataValidationError, ParameterValidationError
 
 from kedro_handover.catalog import dataset
-from kedro_handover.errors import ConfigurationError, KedroHandoverError, suggest
+from kedro_handover.errors import ConfigurationError, suggest
+from kedro_handover.log_files import drop_unwritable_log_files
+from kedro_handover.messages import tell_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-traceback_logger = logging.getLogger("kedro_handover.traceback")
-
-RAISED = re.compile(r"\s\[USER_RAISED_EXCEPTION\] (.*) SQLSTATE: P0001")
-"""How Spark 4 wraps a sentence of `raise_error`, which Spark 3.5 leaves as it is."""
-
+    from kedro.framework.context import KedroContext
 
 NODE_FILTERS = ("node_names", "from_nodes", "to_nodes", "namespaces")
 """Arguments of a run that name nodes, or their namespaces."""
 
+DATASET_FILTERS = ("from_inputs", "to_outputs")
+"""Arguments of a run that name datasets."""
+
 NO_NODES = "Pipeline contains no nodes"
 """How Kedro's sentence begins where filters leave nothing of a pipeline."""
-
-USER_ERRORS = (
-    DatasetError,
-    DataValidationError,
-    MissingConfigException,
-    ParameterValidationError,
-    yaml.YAMLError,
-)
-"""Kedro's errors whose message is all that a user needs."""
-
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
@@ -55,6 +40,9 @@ CONFIG_LOADER_ARGS = {
         "spark": ["spark.yml"],
     },
     "custom_resolvers": {"dataset": dataset},
+    # An environment may set one value of a block; the others stay. Datasets and engines are replaced as a whole: the
+    # options of one kind are none of another's.
+    "merge_strategy": {"parameters": "soft"},
 }
 """What a project's `settings.py` gives to Kedro's configuration loader."""
 
@@ -77,24 +65,33 @@ class HandoverSession(KedroSession):
             The outputs of the run that are not in the catalog, by name.
 
         Raises:
-            ConfigurationError: If a named pipeline or node is not there, or the configuration is an archive that has
-                paths which lead out of it.
+            click.ClickException: On the command line, for an error that a user can do something about; its message is
+                one sentence. Elsewhere the error itself is raised.
+            ConfigurationError: If a named pipeline, node or dataset is not there, or the configuration can't be read.
             ParameterValidationError: If a parameter has a wrong name or value; nothing has run then.
         """
-        try:
+        with tell_errors(self._conf_source):
+            check_platform(sys.platform)
+            drop_unwritable_log_files()
             _check_archive(Path(self._conf_source))
             if not pipeline_name and not pipeline_names:
                 pipeline_names = list(self._get_config_loader()["run"]["pipelines"])
             self._check_runner(kwargs.get("runner"))
             kwargs |= {key: _in_full(kwargs[key]) for key in NODE_FILTERS if kwargs.get(key)}
-            result: dict[str, Any] = self._run(pipeline_name, pipeline_names, *args, **kwargs)
-        except (*USER_ERRORS, KedroHandoverError) as error:
-            if click.get_current_context(silent=True) is None:
-                raise
-            # On the command line such an error is its message; where it came from is in the log file.
-            traceback_logger.exception("The run has failed.")
-            raise click.ClickException(_message(error)) from error
-        return result
+            return self._run(pipeline_name, pipeline_names, *args, **kwargs)
+
+    def load_context(self) -> KedroContext:
+        """Load the project's context.
+
+        Returns:
+            Kedro's context.
+
+        Raises:
+            click.ClickException: On the command line, for an error in the configuration; its message is one sentence.
+                Elsewhere the error itself is raised.
+        """
+        with tell_errors(self._conf_source):
+            return super().load_context()
 
     def _check_runner(self, runner: Any) -> None:
         """Refuse threads where DuckDB's tables are all of one connection, which one thread has at a time."""
@@ -103,30 +100,56 @@ class HandoverSession(KedroSession):
             msg = "On DuckDB nodes run one after the other: leave out --runner=ThreadRunner and --async."
             raise ConfigurationError(msg)
 
-    def _run(self, pipeline_name: str | None, pipeline_names: list[str] | None, *args: Any, **kwargs: Any) -> Any:
+    def _run(
+        self, pipeline_name: str | None, pipeline_names: list[str] | None, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         try:
-            return super().run(pipeline_name, pipeline_names, *args, **kwargs)
+            result: dict[str, Any] = super().run(pipeline_name, pipeline_names, *args, **kwargs)
         except ValueError as error:
-            names = pipeline_names or [str(pipeline_name)]
-            nodes = [node for key in NODE_FILTERS if key != "namespaces" for node in kwargs.get(key) or ()]
-            msg = _name_unknown(names, nodes)
+            msg = _name_unknown(pipeline_names or [str(pipeline_name)], kwargs)
             if str(error).startswith(NO_NODES):
                 msg = msg or "Nothing is to run: no node has all that the options of the run ask for."
             if msg:
                 raise ConfigurationError(msg) from error
             raise
+        return result
 
 
-def _name_unknown(names: Iterable[str], nodes: Iterable[str]) -> str | None:
-    """Say which pipeline or node is not there, and which is meant; None where all are."""
+def check_platform(platform: str) -> None:
+    """Refuse a system on which Spark and the locks of a storage do not work as they are used here.
+
+    Args:
+        platform: Python's name of the system.
+
+    Raises:
+        ConfigurationError: On Windows.
+    """
+    if platform == "win32":
+        msg = "This runs on Linux and macOS. On Windows, use it in WSL, the Windows Subsystem for Linux."
+        raise ConfigurationError(msg)
+
+
+def _name_unknown(names: Iterable[str], options: Mapping[str, Any]) -> str | None:
+    """Say which pipeline, node, namespace or dataset is not there, and which is meant; None where all are."""
     pipelines.set_requested(None)  # Kedro has loaded those that were named
     if unknown := [name for name in names if name not in pipelines]:
         return f"There is no pipeline {unknown[0]!r}. {suggest(unknown[0], pipelines)}"
-    known = [node.name for name in names for node in pipelines[name].nodes]
-    if unknown := [name for name in nodes if name not in known]:
+    where = ", ".join(names)
+    nodes = [node for name in names for node in pipelines[name].nodes]
+    asked = [name for key in NODE_FILTERS if key != "namespaces" for name in options.get(key) or ()]
+    known = {node.name for node in nodes}
+    if unknown := [name for name in asked if name not in known]:
         other = next((key for key, one in pipelines.items() if unknown[0] in {node.name for node in one.nodes}), None)
         hint = f"It is one of --pipelines={other}." if other else suggest(unknown[0], known)
-        return f"{', '.join(names)}: there is no node {unknown[0]!r}. {hint}"
+        return f"{where}: there is no node {unknown[0]!r}. {hint}"
+    known = {prefix for node in nodes for prefix in node.namespace_prefixes}
+    if unknown := [name for name in options.get("namespaces") or () if name not in known]:
+        return f"{where}: there is no namespace {unknown[0]!r}. {suggest(unknown[0], known)}"
+    datasets = {name for node in nodes for name in (*node.inputs, *node.outputs)}
+    known = datasets | {name.partition("@")[0] for name in datasets}
+    asked = [name for key in DATASET_FILTERS for name in options.get(key) or ()]
+    if unknown := [name for name in asked if name not in known]:
+        return f"{where}: there is no dataset {unknown[0]!r}. {suggest(unknown[0], known)}"
     return None
 
 
@@ -156,16 +179,3 @@ def _check_archive(conf_source: Path) -> None:
             f"{conf_source} has a path that leads out of it, {leading_out[0]!r}: nothing of it is used. Pack it again."
         )
         raise ConfigurationError(msg)
-
-
-def _message(error: Exception) -> str:
-    """Give the message of an error; of Kedro's validation error, that of the project's own error within."""
-    cause = error.__cause__
-    if isinstance(error, DataValidationError) and isinstance(cause, KedroHandoverError):
-        return f"{error.dataset_name}: {cause}"
-    text = RAISED.sub(r" \1", str(error))
-    message, *trace = text.split("\n\tat ")
-    if trace:  # of Java: where it came from is in the log file, and what is wrong stands last
-        reasons = re.findall(r"^Caused by: (?:[\w.$]+: )?(.+)$", text, re.MULTILINE)
-        return f"{message.splitlines()[0]} {reasons[-1] if reasons else message.splitlines()[-1]}"
-    return " ".join(text.splitlines()) if isinstance(error, DatasetError) else text

@@ -9,6 +9,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines as registered
 from kedro.io import DatasetError
 
+from kedro_handover.errors import ConfigurationError, suggest
 from kedro_handover.hooks.base import ProjectHooks, is_local, load_project, shorten_path
 from kedro_handover.main import name_command
 
@@ -26,6 +27,7 @@ class InputHooks(ProjectHooks):
     def __init__(self) -> None:
         super().__init__()
         self._env: str | None = None
+        self._versions: dict[str, str] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -38,18 +40,27 @@ class InputHooks(ProjectHooks):
         self._env = context.env
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Refuse a run that starts from what is not there. The file systems are asked, and no Spark starts for it.
 
         Args:
+            run_params: How the run was started; `load_versions` are the versions that are asked for, by dataset.
             pipeline: What is about to run.
             catalog: The catalog of the run.
 
         Raises:
-            DatasetError: If an input is missing, an empty file, or a link that leads nowhere.
+            ConfigurationError: If a version is asked for of a dataset that has none; Kedro would load what is there.
+            DatasetError: If an input is missing, an empty file, or a link that leads nowhere, or has no such version.
         """
         if not self._is_active:
             return
+        self._versions = run_params["load_versions"] or {}
+        versioned = {name for name, config in self._conf_catalog.items() if config.get("versioned")}
+        for name in sorted(self._versions.keys() - versioned):
+            msg = f"--load-versions: {name} has no versions. {suggest(name, versioned)}"
+            raise ConfigurationError(msg)
         project = load_project(catalog)
         for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
             path = self._get_path(name)
@@ -70,6 +81,11 @@ class InputHooks(ProjectHooks):
         if place.is_file() and place.stat().st_size == 0:
             how = self._say_how_to_get(name, path, project)
             msg = f"{name}: {shorten_path(path)} is an empty file. Remove it. {how}"
+            raise DatasetError(msg)
+        version = self._versions.get(name)
+        if version is not None and not (place / version).exists():
+            there = [folder.name for folder in place.iterdir()]
+            msg = f"--load-versions: {name} has no version {version!r}. {suggest(version, there)}"
             raise DatasetError(msg)
 
     def _say_missing(self, name: str, path: str, project: ProjectSpec | None) -> str:
