@@ -63,7 +63,8 @@ census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
 new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
-	@$(BIN)/kedro handover new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" --dir="$$DIR"
+	@$(BIN)/kedro handover new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" \
+	  --group="$$GROUP" --dir="$$DIR" --lock=requirements.lock
 
 engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --env=polars` and the like
 	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'
