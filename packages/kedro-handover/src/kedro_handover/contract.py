@@ -160,8 +160,8 @@ def count_outcomes(outcomes: Iterable[Mapping[str, int]], rules: Sequence[RuleRe
     }
 
 
-KEYS = ("id", "split", "fold", "label", "group")
-"""The columns of `model_input` that are not features."""
+KEYS = ("id", "split", "fold", "label", "group", "split_by")
+"""The columns of `features` and `model_input` that are not features."""
 
 _LABEL_RULES = (
     Rule("label_is_known", "label is known.", nw.col("label").is_null()),
@@ -261,7 +261,7 @@ class CanonicalTable(TableContract):
 
     | table | columns |
     | --- | --- |
-    | `features` | `id`, `label`, `group` if there is one, features as Float32 |
+    | `features` | `id`, `label`, `group` and `split_by` if there are any, features as Float32 |
     | `model_input` | `id`, `split`, `fold`, `label`, `group` if there is one, features as Float32 |
     | `predictions` | `id`, `split`, `group` if there is one, `label`, `probability`, `prediction` |
     """
@@ -292,6 +292,7 @@ class CanonicalTable(TableContract):
             msg = f"{table!r} has no canonical columns. There are: {', '.join(self.TABLES)}."
             raise ContractError(msg)
         super().__init__(self.TABLES[table])
+        self._is_features = table == "features"
         self._has_features = table != "predictions"
         self._features = features
 
@@ -299,6 +300,8 @@ class CanonicalTable(TableContract):
         expected = super()._expect(found)
         if "group" in found:  # of whichever type the project has it
             expected["group"] = found["group"]
+        if "split_by" in found and self._is_features:
+            expected["split_by"] = nw.String()
         if self._has_features:
             features = (
                 self._features if self._features is not None else [name for name in found if name not in expected]

@@ -7,7 +7,11 @@ that `-m "not spark"` leaves it out.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -77,6 +81,77 @@ class Engine:
     def types(self, native: Any) -> dict[str, str]:
         """Name the types of a native frame's columns."""
         return {name: str(dtype) for name, dtype in nw.from_native(native).collect_schema().items()}
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """What a run of a project has left.
+
+    Attributes:
+        storage: Its storage.
+    """
+
+    storage: Path
+
+    def json(self, path: str) -> Any:
+        """Read a JSON file of the storage."""
+        return json.loads((self.storage / path).read_text(encoding="utf-8"))
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """Read a table of the storage: its rows in the order of their ids."""
+        from pyarrow import dataset
+
+        return sorted(dataset.dataset(self.storage / path).to_table().to_pylist(), key=lambda row: str(row["id"]))
+
+
+def run_project(project: Path, env: str, storage: Path) -> ProjectRun:
+    """Run a project as `kedro run --env=…` does, with its own files as they are and another storage.
+
+    Args:
+        project: The folder of the project.
+        env: The environment.
+        storage: A folder that is empty, which takes all that the run writes.
+
+    Returns:
+        What the run has left.
+
+    Raises:
+        AssertionError: If the run fails; the message is what it has printed.
+    """
+    shutil.copytree(project / "data/01_raw", storage / "01_raw", dirs_exist_ok=True)
+    done = subprocess.run(  # noqa: S603 - the project's own command
+        [sys.executable, "-m", "kedro", "run", f"--env={env}", f"--params=storage={storage}"],
+        cwd=project,
+        env={**os.environ, "KEDRO_DISABLE_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(done.stdout + done.stderr)
+    return ProjectRun(storage)
+
+
+def read_raw(project: Path, dataset: str = "raw_file", rows: int = 200) -> pa.RecordBatchReader:
+    """Read the first rows of a project's raw table, as its catalog says.
+
+    Args:
+        project: The folder of the project.
+        dataset: The name of the table in the catalog.
+        rows: How many.
+
+    Returns:
+        What the first node of the project is given.
+    """
+    import pyarrow as pa
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    with KedroSession.create(project_path=project, env="base") as session:
+        reader = session.load_context().catalog.load(dataset)
+    first = pa.Table.from_batches([reader.read_next_batch()])
+    return first.slice(0, rows).to_reader()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

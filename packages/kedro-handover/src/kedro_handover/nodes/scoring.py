@@ -106,10 +106,11 @@ def summarise_scores(
     odds = counts["positive"] / counts["negative"] * counts["train_negative"] / counts["train_positive"]
     names = [name for name in project.summarise_by if name not in project.codes]
     columns = ", ".join(f"`{name}`" for name in project.summarise_by)
+    by_columns = f"GROUP BY {columns} ORDER BY {columns}" if columns else ""  # else the summary is one row
     return predictions.sparkSession.sql(
         f"""
         SELECT
-            {columns},
+            {f"{columns}," if columns else ""}
             COUNT(*) AS rows,
             COUNT_IF(label) AS positive,
             COUNT_IF(NOT label) AS negative,
@@ -119,8 +120,7 @@ def summarise_scores(
                 CAST(label AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
             ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_positive
         FROM {{predictions}} JOIN {{names}} USING (id)
-        GROUP BY {columns}
-        ORDER BY {columns}
+        {by_columns}
         """,  # noqa: S608 - columns of the project
         args={"odds": odds},
         predictions=predictions,

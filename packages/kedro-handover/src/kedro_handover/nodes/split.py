@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import narwhals.stable.v2 as nw
@@ -14,6 +15,11 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import free_names
 from kedro_handover.hashing import HASH_RANGE, add_hashes, modulo
 from kedro_handover.parameters import Parameters
+
+logger = logging.getLogger(__name__)
+
+FEW_OF_A_CLASS = 30
+"""With fewer rows of a class in a split, a run says so."""
 
 
 class SplitParameters(Parameters):
@@ -41,7 +47,8 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     on every engine and in any order of rows.
 
     Args:
-        features: `id`, `label`, `group` if there is one, and the features.
+        features: `id`, `label`, `group` if there is one, and the features. If there is a column `split_by`, split and
+            folds take its hash in the place of the id's: rows that have it alike stay together. It is left out after.
         parameters: `test_share`, `folds` and `majority_per_minority`.
 
     Returns:
@@ -51,7 +58,10 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     columns = frame.collect_schema().names()
     rest = [name for name in columns if name == "group"] + [name for name in columns if name not in KEYS]
     split, fold, thinning = free_names(["split_hash", "fold_hash", "thinning_hash"], columns)
-    hashed = add_hashes(frame.filter(~nw.col("label").is_null()), "id", **{split: 1, fold: 2, thinning: 3})
+    labelled, by = frame.filter(~nw.col("label").is_null()), "id"
+    if "split_by" in columns:
+        labelled, by = labelled.with_columns(split_by=nw.coalesce(nw.col("split_by"), nw.col("id"))), "split_by"
+    hashed = add_hashes(add_hashes(labelled, by, **{split: 1, fold: 2}), "id", **{thinning: 3})
     in_test = modulo(nw.col(split), 100) < round(parameters.test_share * 100)
     known = hashed.with_columns(
         split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
@@ -125,6 +135,10 @@ def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
             f"{counts['valid']:,} stand among the valid rows. They are not of one run: run data_engineering again."
         )
         raise DataError(msg)
+    for split in (TRAIN, TEST):
+        rows, name = min((counts[f"{split}_{name}"], name) for name in ("positive", "negative"))
+        if rows < FEW_OF_A_CLASS:
+            logger.warning("The %s split has %d %s rows only: what is measured on them is rough.", split, rows, name)
     return {"rows_in": rejections["rows_in"], "rejected": rejections["rejected"], "synthetic": 0, **counts}
 
 

@@ -258,8 +258,9 @@ def select_features(valid_rows: IntoFrameT, schema: Schema, features: dict[str, 
     if schema.group:
         keys["group"] = nw.col(schema.group).fill_null("none given")
     if schema.split_by:
+        by = nw.col(schema.split_by)
         is_text = schema.types[schema.split_by] == nw.String
-        keys["split_by"] = nw.col(schema.split_by) if is_text else nw.col(schema.split_by).cast(nw.Int64)
+        keys["split_by"] = by if is_text else by.cast(nw.Int64).cast(nw.String)
     return nw.from_native(valid_rows).select(**keys, **features).to_native()
 
 
