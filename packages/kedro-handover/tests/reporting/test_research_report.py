@@ -206,6 +206,15 @@ def test_arguments_without_a_title_keep_their_names() -> None:
     assert found.row("3") == ["0.1", "log_loss", "0.7000", "0.1000"]
 
 
+def test_candidates_of_several_families_have_a_cell_for_each_argument() -> None:
+    scores = {"mean_auc": 0.7, "std_auc": 0.1, "rank": 1}
+    search = [{"family": "forest", "max_depth": 3} | scores, {"family": "linear", "C": 0.5} | scores]
+    found = page(search=search)
+    assert found.row("Family") == ["Depth at most", "C", "Mean AUC", "Standard deviation"]
+    assert found.row("forest") == ["3", "", "0.7000", "0.1000"]
+    assert found.row("linear") == ["", "0.5", "0.7000", "0.1000"]
+
+
 def test_a_split_that_is_not_thinned_keeps_the_shares_of_the_classes() -> None:
     text = page(COUNTS | {"train_positive": 7_200}).text
     assert "Both splits keep the shares of the classes." in text

@@ -1,4 +1,4 @@
-"""How far the features of a new table are from those of the table that a model was released on, on any engine."""
+"""Measure how far the features of a table are from those that a model was released on, on any engine."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def list_features(features: IntoFrame) -> list[str]:
 
     Args:
         features: `id`, `label`, `group` if there is one, and the features.
+
+    Returns:
+        Their names, in the order of the table.
     """
     return [name for name in nw.from_native(features).collect_schema().names() if name not in KEYS]
 
@@ -37,15 +40,15 @@ def profile_features(rows: IntoFrame, features: Sequence[str], categories: Seque
 
     Args:
         rows: The features of all rows.
-        features: Those to count by.
-        categories: Those of them that are codes.
+        features: The columns to profile.
+        categories: Those of them whose values are codes.
 
     Returns:
         `rows`, and for each of `features` its `ends` (the lowest value, the upper ends of the bins, the highest; null
-        for a category) and its `counts` by bin or value; `missing` counts the nulls. What JSON can hold.
+        for a category) and its `counts` by bin or value; `missing` counts the nulls. JSON can hold it.
 
     Raises:
-        DriftError: If a category is no feature.
+        DriftError: If a category is not a feature.
     """
     if unknown := sorted(set(categories) - set(features)):
         msg = f"spark_production.drift.categories: there is no feature {', '.join(unknown)}. There are: {features}."
@@ -68,16 +71,16 @@ def measure_drift(
     Args:
         rows: The features of all rows.
         profile: What `profile_features` gave.
-        largest_psi: Population stability index of a feature, at most.
-        unseen_share: Share of rows with a category that the profile has not, or a measure beyond its range, at
-            most.
-        action: What is to be done where one is over: "warn" or "stop".
+        largest_psi: The highest population stability index that a feature may have.
+        unseen_share: The highest share of rows that may have a category which the profile has not, or a measure
+            beyond its range.
+        action: What is done where a feature is over a limit: "warn" or "stop".
 
     Returns:
         `rows`, `reference_rows`, `action`; `features`, the one that has drifted most first: `feature`, `psi`,
         `unseen_share`, `missing_share`, and `bins`: for each its name and the share of rows in it in the profile
-        (`reference`), now (`now`), and the difference (`moved`); and `failures`, a
-        sentence for each limit that is broken.
+        (`reference`), now (`now`), and the difference (`moved`); and `failures`, a sentence for each limit that is
+        exceeded.
     """
     frame = nw.from_native(rows).lazy()
     counts = _count(frame, {feature: one["ends"] for feature, one in profile["features"].items()})

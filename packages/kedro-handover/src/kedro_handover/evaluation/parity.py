@@ -1,4 +1,4 @@
-"""How far a model's predictions are from those of research, row by row, on any engine."""
+"""Measure how far a model's predictions are from those of research, row by row, on any engine."""
 
 from __future__ import annotations
 
@@ -23,19 +23,24 @@ LEAVES_SHOWN = 10
 def compare_predictions(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> dict[str, dict[str, Any]]:
     """Compare models with research on the rows of the test split, joined by id.
 
-    Models with few distinct probabilities have few pairs of them: these are counted on the engine, in one
-    query for all models, and everything else is computed from the counts, exactly and in the same way on any engine.
+    Models with few distinct probabilities, such as trees, have few pairs of them. The engine counts these in one query
+    for all models, and everything else is computed from the counts, in the same way on any engine.
 
     Args:
-        research: The predictions table of the research model.
+        research: The predictions table of the research model: `id`, `split`, `group` if there is one, `label`,
+            `probability`, `prediction`.
         candidates: Those of the models in production, by name.
 
     Returns:
-        For each candidate: `rows` (compared), `n_missing` (in one of the two only), `n_diff` (another
-        probability), `n_label_diff` (another label), `agreement` (share of the same label), `max_abs_diff` and
-        `mean_abs_diff` (|Δp|), `research_auc`, `auc`, `auc_diff`, `psi` (population stability index of the candidate's
-        probabilities in the deciles of research), and where they disagree: `by_group` and `by_leaf`, records with
-        `rows`, `n_label_diff`, `mean_abs_diff`. A leaf of the research tree is known by its probability.
+        For each candidate, in rows: `n_rows` (compared), `n_missing` (predicted by one of the two only), `n_diff`
+        (another probability), `n_label_diff` (another label); `agreement` (share of rows with the same label),
+        `max_abs_diff` and `mean_abs_diff` (of the probabilities), `research_auc`, `auc`, `auc_diff`, `psi` (population
+        stability index of the candidate's probabilities in the deciles of research); and where they disagree:
+        `by_group` and `by_leaf`, records with `rows`, `n_label_diff`, `mean_abs_diff`. A leaf of the research tree is
+        identified by its probability.
+
+    Raises:
+        ParityError: If no row was predicted by both.
     """
     counted = _count_pairs(research, candidates)
     return {name: _compare(counted[counted["model"] == name]) for name in candidates}
@@ -51,7 +56,7 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
     gap = (pairs["candidate"] - pairs["research"]).abs()
     pairs = pairs.assign(
         n_label_diff=pairs["rows"].where(pairs["research_label"] != pairs["candidate_label"], 0),
-        total_dp=gap * pairs["rows"],
+        total_abs_diff=gap * pairs["rows"],
     )
     research_auc, auc = _auc(pairs, "research"), _auc(pairs, "candidate")
     disagreeing = int(pairs["n_label_diff"].sum())
@@ -62,7 +67,7 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
         "n_label_diff": disagreeing,
         "agreement": 1 - disagreeing / rows,
         "max_abs_diff": float(gap.max()),
-        "mean_abs_diff": float(pairs["total_dp"].sum() / rows),
+        "mean_abs_diff": float(pairs["total_abs_diff"].sum() / rows),
         "research_auc": research_auc,
         "auc": auc,
         "auc_diff": auc - research_auc,
@@ -138,5 +143,5 @@ def _population_stability(pairs: pd.DataFrame) -> float:
 
 
 def _where(pairs: pd.DataFrame, key: str) -> pd.DataFrame:
-    sums = pairs.groupby(key, as_index=False)[["rows", "n_label_diff", "total_dp"]].sum()
-    return sums.assign(mean_abs_diff=sums["total_dp"] / sums["rows"]).drop(columns="total_dp")
+    sums = pairs.groupby(key, as_index=False)[["rows", "n_label_diff", "total_abs_diff"]].sum()
+    return sums.assign(mean_abs_diff=sums["total_abs_diff"] / sums["rows"]).drop(columns="total_abs_diff")

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from kedro_handover.contract import KEYS
 from kedro_handover.evaluation.predictions import TEST, TRAIN, PredictionHistogram
-from kedro_handover.lazy_types import DecisionTreeClassifier, Figure
+from kedro_handover.lazy_types import DataFrame, Figure
 from kedro_handover.project import ProjectSpec
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ DARK_SHARE = 0.71
 """Above it, white is read better than black on the blue of the confusion matrix."""
 
 LEVELS_SHOWN = 3
+ROWS_PERMUTED = 5_000
 BARS_SHOWN = 30
 """A figure with more bars than that shows the longest, and says so."""
 
@@ -181,47 +183,81 @@ def plot_calibration(histograms: dict[str, PredictionHistogram], project: Projec
     return figure
 
 
-def plot_importances(tree: DecisionTreeClassifier) -> Figure:
-    """Plot how much of the tree's fall in impurity each feature brought, the most important first.
+def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
+    """Plot how much each feature brought to the model, the most important first.
+
+    Trees tell by how much the feature made the impurity fall, linear models by its coefficient after scaling. Of a
+    model that does not tell, it is the fall in AUC on the test split when the feature's values change places.
 
     Args:
-        tree: The fitted tree.
+        research_model: The fitted model.
+        research_rows: `split`, `label` and the features.
     """
-    order = tree.feature_importances_.argsort(kind="stable")[::-1][:BARS_SHOWN]
-    importances = tree.feature_importances_[order]
-    all_features = len(tree.feature_importances_)
-    names = [name_feature(tree.feature_names_in_[place]) for place in order]
-    with new_figure(*_bars_size(6, 4.6, names)) as (figure, axes):
-        bars = _plot_bars(axes, names, importances)
+    importances, told = _find_importances(research_model, research_rows)
+    names = [name for name in research_rows.columns if name not in KEYS]
+    order = importances.argsort(kind="stable")[::-1][:BARS_SHOWN]
+    shown = importances[order]
+    labels = [name_feature(names[place]) for place in order]
+    with new_figure(*_bars_size(6, 4.6, labels)) as (figure, axes):
+        bars = _plot_bars(axes, labels, shown)
         axes.bar_label(bars, fmt="{:.1%}", padding=3, size=9)
         axes.set(
-            title=f"Importance of the {_of_all(len(order), all_features, 'most important')}features",
-            xlabel=f"share of the fall in impurity ({tree.criterion})",
+            title=f"Importance of the {_of_all(len(order), len(names), 'most important')}features",
+            xlabel=told,
         )
         _as_shares(axes.xaxis)
         axes.margins(x=0.15)
-        if not importances.any():  # a tree of one leaf
+        if not shown.any():  # a tree of one leaf
             axes.set_xlim(0, 1)
     return figure
 
 
-def plot_tree_top(tree: DecisionTreeClassifier, project: ProjectSpec) -> Figure:
-    """Plot the first levels of the tree.
+def _find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
+    """Give a share for each feature, and what the shares are of."""
+    import numpy as np
+
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    if hasattr(last, "coef_"):
+        sizes = np.abs(np.asarray(last.coef_)).sum(axis=0)
+        return sizes / (sizes.sum() or 1), "share of the coefficients, of scaled features"
+    if hasattr(last, "feature_importances_"):
+        shares = np.asarray(last.feature_importances_, dtype=float)
+        criterion = f" ({last.criterion})" if isinstance(getattr(last, "criterion", None), str) else ""
+        total = shares.sum()
+        return shares / total if total else shares, f"share of the fall in impurity{criterion}"
+    from sklearn.inspection import permutation_importance
+
+    test = rows[rows["split"] == TEST].iloc[:ROWS_PERMUTED]
+    features = test[[name for name in test.columns if name not in KEYS]]
+    found = permutation_importance(model, features, test["label"], scoring="roc_auc", n_repeats=3, random_state=0)
+    falls = np.maximum(found.importances_mean, 0)
+    return falls / (falls.sum() or 1), "share of the fall in AUC when a feature's values change places"
+
+
+def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
+    """Plot the first levels of the tree, or of the first tree of a forest.
 
     Args:
-        tree: The fitted tree.
+        research_model: The fitted model.
         project: Its words.
     """
     from sklearn.tree import plot_tree
 
+    tree, which = _find_tree(research_model)
     words = project.words
     positive, negative = (shorten(word, CLASS_CHARACTERS) for word in (words.positive, words.negative))
     with new_figure(15, 6.4, grid=False) as (figure, axes):
+        if tree is None:
+            text = f"{type(research_model).__name__} keeps its trees in a form of its own: none is shown."
+            axes.text(0.5, 0.5, text, ha="center", va="center", size=13)
+            axes.set_axis_off()
+            return figure
+        names = getattr(research_model, "feature_names_in_", range(tree.n_features_in_))
         plot_tree(
             tree,
             max_depth=LEVELS_SHOWN - 1,
-            feature_names=[shorten(name_feature(name), CLASS_CHARACTERS) for name in tree.feature_names_in_],
-            class_names=[negative, positive],
+            feature_names=[shorten(name_feature(str(name)), CLASS_CHARACTERS) for name in names],
+            class_names=[negative, positive] if hasattr(tree, "classes_") else None,
             filled=True,
             impurity=False,
             proportion=True,
@@ -232,11 +268,23 @@ def plot_tree_top(tree: DecisionTreeClassifier, project: ProjectSpec) -> Figure:
         )
         depth, leaves = tree.get_depth(), tree.get_n_leaves()
         shown = "A whole tree" if depth < LEVELS_SHOWN else f"The first {LEVELS_SHOWN} levels of a tree"
+        value = f"shares of {negative} and {positive}" if hasattr(tree, "classes_") else "what the tree adds"
         axes.set_title(
-            f"{shown} of depth {depth} with {leaves} {'leaf' if leaves == 1 else 'leaves'}. "
-            f"value: shares of {negative} and {positive}; left is yes"
+            f"{shown} of depth {depth} with {leaves} {'leaf' if leaves == 1 else 'leaves'}{which}. "
+            f"value: {value}; left is yes"
         )
     return figure
+
+
+def _find_tree(model: Any) -> tuple[Any, str]:
+    """Give a tree of scikit-learn that stands for the model, and which one it is; None where there is none."""
+    if hasattr(model, "tree_"):
+        return model, ""
+    trees = [] if getattr(model, "estimators_", None) is None else list(model.estimators_)
+    if not trees:
+        return None, ""
+    first = trees[0] if hasattr(trees[0], "tree_") else trees[0][0]
+    return first, f", the first of {len(trees):,}"
 
 
 def plot_drift(drift: dict[str, Any]) -> Figure:

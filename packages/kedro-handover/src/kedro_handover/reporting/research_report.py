@@ -22,6 +22,8 @@ METRICS_SHOWN = {
     "recall": "Recall, {positive}",
 }
 ARGUMENTS_SHOWN = {
+    "family": "Family",
+    "family": "Family",
     "max_depth": "Depth at most",
     "min_samples_leaf": "Rows in a leaf, at least",
     "criterion": "Criterion",
@@ -77,7 +79,7 @@ def render_research_report(  # noqa: PLR0913 - everything that the page shows
         thinned=known - kept,
         search=search,
         candidates=search[:CANDIDATES_SHOWN],
-        arguments=_name_arguments(search[0]),
+        arguments=_name_arguments(search[:CANDIDATES_SHOWN]),
         metrics=metrics,
         metrics_shown=name_metrics(project),
         figures=[
@@ -131,7 +133,9 @@ def describe_figures(metrics: dict[str, dict[str, float]], project: ProjectSpec)
     }
 
 
-def _name_arguments(candidate: dict[str, Any]) -> dict[str, str]:
-    """Give the titles of a candidate's arguments, those that have a title of ours first."""
-    titled = {name: title for name, title in ARGUMENTS_SHOWN.items() if name in candidate}
-    return titled | {name: name for name in candidate if name not in titled and name not in SCORES}
+def _name_arguments(candidates: list[dict[str, Any]]) -> dict[str, str]:
+    """Give the titles of the arguments that candidates have, those that have a title of ours first."""
+    there = {name: name for candidate in candidates for name in candidate if name not in SCORES}
+    return {name: title for name, title in ARGUMENTS_SHOWN.items() if name in there} | {
+        name: name for name in there if name not in ARGUMENTS_SHOWN
+    }
