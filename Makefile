@@ -105,11 +105,12 @@ notebooks: .venv/installed-for-tests  ## run the notebooks and refresh their out
 benchmark: .venv/installed-for-tests  ## measure the engines side by side, to docs/benchmarks; two hours or more, nothing else running
 	@$(BIN)/python benchmarks/engines.py
 
-# setuptools would pack modules that have moved since the last build: build/lib is not kept.
+# Nothing of a build is kept: setuptools would pack modules that have moved since.
 package: .venv/installed  ## build in dist/ what a cluster needs: both wheels, configuration, pinned requirements, submit.py
-	@rm -rf dist build/lib $(LIBRARY)/build && mkdir -p build
+	@rm -rf dist build/lib build/bdist.* $(LIBRARY)/build && mkdir -p build
 	@{ $(BIN)/kedro package && $(BIN)/python -m build --wheel --no-isolation --outdir dist $(LIBRARY); } \
 	  >build/package.log 2>&1 || { cat build/package.log >&2; exit 1; }
+	@rm -rf build/lib build/bdist.* $(LIBRARY)/build
 	@cp requirements.lock deploy/submit.py deploy/kubernetes/entrypoint.sh dist/
 	@echo "dist/ has: $$(ls -m dist | tr -d '\n')."
 
