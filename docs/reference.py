@@ -55,7 +55,7 @@ def write_parameters() -> str:
             if any(one.split(".")[0] == f"params:{block}" for one in node.inputs)
         ]
         rows = [
-            {"name": f"`{name}`", "default": f"`{_cell(json.dumps(value))}`", "may": may_be, "what": _cell(what)}
+            {"name": f"`{name}`", "default": _show_default(value), "may": may_be, "what": _cell(what)}
             for name, value, may_be, what in list_parameters(block)
         ]
         parts += [
@@ -77,6 +77,10 @@ def write_runtime_parameters() -> str:
     ]
     taken.sort(key=itemgetter("name"))
     return table(taken, {"parameter": "{name}", "file": "{file}", "where it goes": "{line}"})
+
+
+def _show_default(value: Any) -> str:
+    return "see the file" if isinstance(value, dict) else f"`{_cell(json.dumps(value))}`"
 
 
 def _environment_of(block: str) -> str:

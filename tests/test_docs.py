@@ -10,21 +10,20 @@ import sys
 from functools import cached_property
 from html.parser import HTMLParser
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, StrictUndefined, UndefinedError
 from kedro.config import OmegaConfigLoader
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from playwright.sync_api import sync_playwright
 
 from conftest import PROJECT, fresh_environment
-from kedro_handover.contract import FEATURES
+from premises.census.contract import FEATURES
 from premises.settings import CONFIG_LOADER_ARGS
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-SOURCES = ("benchmarks", "conf", "deploy", "docs", "notebooks", "src", "mkdocs.yml")
+SOURCES = ("benchmarks", "conf", "deploy", "docs", "notebooks", "packages", "src", "mkdocs.yml")
 """What of a clone the site is made from."""
 
 LOADED = {"audio": "src", "embed": "src", "iframe": "src", "img": "src", "link": "href", "script": "src"}
@@ -102,12 +101,26 @@ def find_dead_links(site: Path) -> list[str]:
     return dead
 
 
+def import_from_docs(name: str) -> ModuleType:
+    """Import a module that lies beside the pages, as MkDocs does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PROJECT / "docs")
+        return import_module(name)
+
+
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
-    spec = spec_from_file_location("docs_hooks", PROJECT / "docs/hooks.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_from_docs("hooks")
+
+
+@pytest.fixture(scope="module")
+def figures() -> ModuleType:
+    return import_from_docs("figures")
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    return import_from_docs("reference")
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +134,10 @@ def fresh_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(PROJECT / name, clone / name)
     pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    picture = nbformat.v4.new_output("display_data", {"image/png": pixel, "text/plain": "a picture"})
+    figure = nbformat.v4.new_output("display_data", {"image/png": pixel, "text/plain": "a figure"})
     cells = [
         nbformat.v4.new_markdown_cell("# A first look\n\nMore of it in [the data](../docs/data.md#the-rules)."),
-        nbformat.v4.new_code_cell("{{'a': 1}['a']}", outputs=[picture]),
+        nbformat.v4.new_code_cell("{{'a': 1}['a']}", outputs=[figure]),
     ]
     (clone / "notebooks").mkdir(exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), clone / "notebooks/99_first_look.ipynb")
@@ -170,7 +183,7 @@ def test_no_link_leads_nowhere_and_nothing_is_loaded_from_elsewhere(fresh_site: 
     assert find_dead_links(fresh_site) == []
 
 
-def test_with_a_run_its_reports_and_pictures_are_in_the_site(site: Path, run_storage: Path, prod_storage: Path) -> None:
+def test_with_a_run_its_reports_and_figures_are_in_the_site(site: Path, run_storage: Path, prod_storage: Path) -> None:
     assert find_dead_links(site) == []
     for env, storage, name in (
         ("base", run_storage, "research_map.png"),
@@ -201,30 +214,39 @@ def test_every_page_is_in_the_navigation(fresh_site: Path) -> None:
     listed = {(fresh_site / link.split("#")[0]).resolve() for link in Html(fresh_site / "index.html").navigation}
     pages = {path for path in fresh_site.rglob("*.html") if path.name != "404.html"}
     assert pages - listed == {fresh_site / "graph/index.html"}
-    assert len(pages) > len(list((PROJECT / "docs").glob("*.md"))) > 10
+    assert len(pages) > len(list((PROJECT / "docs").rglob("*.md"))) > 10
 
 
-def test_every_parameter_is_in_the_reference_with_what_it_may_be_and_what_it_is(fresh_site: Path, hooks) -> None:
+def test_every_parameter_is_in_the_reference_with_what_it_may_be_and_what_it_is(
+    fresh_site: Path, figures: ModuleType, reference: ModuleType
+) -> None:
     page = Html(fresh_site / "reference/parameters.html")
-    blocks = load_conf("base")["parameters"]
+    blocks = {}
+    for env in reversed(figures.list_environments()):
+        blocks |= load_conf(env)["parameters"]
     names = [name for block, values in blocks.items() for name in leaves(values, block)]
-    assert [name for name in names if f"{name} " not in page.text] == []
+    rows = [row for block in blocks for row in reference.list_parameters(block)]
+    assert [name for name, *_ in rows if f"{name} " not in page.text] == []
+    listed = tuple(name for name, *_ in rows)
+    # A mapping of names of the project's own is one parameter.
+    assert [
+        name for name in names if name not in listed and not name.startswith(tuple(f"{one}." for one in listed))
+    ] == []
     assert len(names) > 40
     assert blocks.keys() <= page.ids
     assert "data_engineering.grid_metres 100 whole number, at least 1, at most 10,000 Side of a grid cell" in page.text
-    described = [
-        what
-        for block, model in hooks.list_parameter_models().items()
-        for *_, what in hooks._list_parameters(model, blocks[block], block)  # noqa: SLF001 - the page has no more
-    ]
-    assert len(described) == len(names)
-    assert all(described)
+    assert all(what for *_, what in rows)
 
 
-def test_every_dataset_is_in_the_reference_with_its_place_in_each_environment(fresh_site: Path, hooks) -> None:
+def test_every_dataset_is_in_the_reference_with_its_place_in_each_environment(
+    fresh_site: Path, figures: ModuleType
+) -> None:
     page = Html(fresh_site / "reference/datasets.html")
-    for env in hooks.list_environments():
+    for env in figures.list_environments():
         for name, entry in load_conf(env)["catalog"].items():
+            if "filepath" not in entry:
+                assert name in page.text.partition("In memory")[2]
+                continue
             assert name in page.ids
             assert f"{entry['type']}" in page.text
             assert entry["filepath"] in page.text
@@ -243,9 +265,15 @@ def test_every_environment_is_in_the_reference_with_what_a_plain_run_runs(fresh_
 
 def test_every_public_module_is_in_the_reference(fresh_site: Path) -> None:
     pages = [Html(path) for path in (fresh_site / "reference/code").glob("*.html")]
-    files = [path for path in (PROJECT / "src/premises").rglob("*.py") if not path.name.startswith("_")]
-    modules = {".".join(path.relative_to(PROJECT / "src").with_suffix("").parts) for path in files}
-    assert modules <= set.union(*(page.ids for page in pages))
+    for source, package in (("src", "premises"), ("packages/kedro-handover/src", "kedro_handover")):
+        files = [path for path in (PROJECT / source / package).rglob("*.py") if not path.name.startswith("_")]
+        modules = {
+            ".".join(path.relative_to(PROJECT / source).with_suffix("").parts)
+            for path in files
+            if "starter" not in path.parts  # its files are another project's
+        }
+        assert len(modules) > 10
+        assert modules <= set.union(*(page.ids for page in pages))
     assert "kedro_handover.evaluation.parity.compare_predictions" in set.union(*(page.ids for page in pages))
 
 
@@ -263,11 +291,11 @@ def test_figures_are_those_of_the_files(site: Path, run_storage: Path, prod_stor
     assert f"research {metrics['auc']:.4f} {metrics['ks']:.4f} {metrics['brier']:.4f}" in page.text
     compared = Html(site / "parity.html").text
     for name, one in parity.items():
-        rows, differing, rest = (f"{one['rows']:,}", f"{one['n_diff']:,}", f"{one['agreement']:.4%}")
+        rows, differing, rest = (f"{one['n_rows']:,}", f"{one['n_diff']:,}", f"{one['agreement']:.4%}")
         assert f"{name} {rows} {differing} {rest} {one['max_abs_diff']:.4f}" in page.text
         assert f"{name} {differing} of {rows} {rest} {one['max_abs_diff']:.4f}" in compared
     assert release["released_at"] in page.text
-    assert f"AUC of the research: {metrics['auc']:.4f}" in Html(site / "index.html").text
+    assert f"AUC of the research model: {metrics['auc']:.4f}" in Html(site / "index.html").text
     assert not [path for path, html in read_site(site).items() if NOT_MEASURED in html.text]
 
 
@@ -293,35 +321,68 @@ def test_the_tables_of_the_engines_are_those_of_their_file(monkeypatch: pytest.M
     assert f"| {of_pandas['seconds']:.1f} |" in ten
 
 
-def test_a_figure_that_a_file_does_not_have_ends_the_build(tmp_path: Path, hooks) -> None:
+def test_a_figure_that_a_file_does_not_have_ends_the_build(tmp_path: Path, figures: ModuleType) -> None:
+    config = load_config(str(PROJECT / "mkdocs.yml"))
+    macros = config.plugins["macros"].config
+    assert (macros["on_undefined"], macros["on_error_fail"]) == ("strict", True)
     file = tmp_path / "metrics.json"
-    results = hooks.Results({"metrics": str(file)}, "run `make run`")
-    figures = {"base": results, "table": hooks.table}
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - as the plug-in has it
+    environment.filters["shown"] = figures.show
+    environment.globals |= {
+        "base": figures.Results({"metrics": str(file)}, "run `make run`"),
+        "table": figures.table,
+    }
+
+    def fill(page: str) -> str:
+        return environment.from_string(page).render()
+
     page = '{{ base.metrics.test.auc | shown(".2f") }} {{ table(base.metrics, {"split": "{name}", " AUC": "{auc}"}) }}'
-    assert hooks.fill(page, figures).count("*not measured here:* run `make run`") == 2
+    assert fill(page).count("*not measured here:* run `make run`") == 2
     file.write_text('{"test": {"auc": 0.715}}')
-    assert hooks.fill(page, figures) == "0.71 | split | AUC |\n| --- | ---: |\n| test | 0.715 |"
+    assert fill(page) == "0.71 | split | AUC |\n| --- | ---: |\n| test | 0.715 |"
     for wrong in ("{{ base.metrics.test.acu }}", "{{ base.metrics.tset.auc }}", "{{ bsae.metrics }}"):
         with pytest.raises(UndefinedError):
-            hooks.fill(wrong, figures)
+            fill(wrong)
 
 
-def test_a_link_out_of_the_folder_becomes_a_page_or_a_path_or_is_refused(hooks) -> None:
-    mended = hooks.relink("[a](../deploy/README.md#b) ![c](../d.png)", "cluster.md")
-    assert mended == "[a](deploy/README.md#b) ![c](../d.png)"
+def test_a_link_out_of_the_folder_becomes_a_page_or_a_path_or_is_refused(hooks: ModuleType) -> None:
+    fixed = hooks.relink("[a](../deploy/README.md#b) ![c](../d.png)", "cluster.md")
+    assert fixed == "[a](deploy/README.md#b) ![c](../d.png)"
     assert hooks.relink("[the data](../docs/data.md)", "notebooks/first.md") == "[the data](../data.md)"
     assert hooks.relink("[next](second.ipynb)", "notebooks/first.md") == "[next](second.md)"
     assert hooks.relink("[the bins](../benchmarks/bins.py)", "parity.md") == "the bins (`benchmarks/bins.py`)"
+    assert hooks.relink("[a](../../deploy/README.md)", "decisions/0001.md") == "[a](../deploy/README.md)"
     with pytest.raises(FileNotFoundError, match=re.escape("docs/a.md: the link to ../gone.md leads nowhere")):
         hooks.relink("[gone](../gone.md)", "a.md")
 
 
-def test_a_notebook_becomes_a_page_with_its_pictures(fresh_site: Path) -> None:
+def test_a_notebook_becomes_a_page_with_its_figures(fresh_site: Path) -> None:
     page = Html(fresh_site / "notebooks/99_first_look.html")
     assert "../data.html#the-rules" in page.links
     assert "{{'a': 1}['a']}" in page.text
-    (picture,) = [target for target in page.loads if target.endswith(".png") and "99_first_look" in target]
-    assert (fresh_site / "notebooks" / picture).is_file()
+    (figure,) = [target for target in page.loads if target.endswith(".png") and "99_first_look" in target]
+    assert (fresh_site / "notebooks" / figure).is_file()
+
+
+def test_a_page_that_asks_for_an_unknown_figure_ends_the_build_and_says_so(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for path in [*(PROJECT / "docs").glob("*.py"), PROJECT / "mkdocs.yml"]:
+        shutil.copy(path, docs if path.suffix == ".py" else tmp_path)
+    for name in ("conf", "deploy", "notebooks", "packages", "src"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    (docs / "index.md").write_text("# Home\n\n{{ base.no_such_dataset.auc }}\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet"],
+        cwd=tmp_path,
+        env=fresh_environment(NO_MKDOCS_2_WARNING="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "index.md" in done.stderr
+    assert "no_such_dataset" in done.stderr
 
 
 def test_it_can_be_read_and_searched_as_files_without_a_network(fresh_site: Path) -> None:

@@ -1,6 +1,6 @@
 """kedro-viz, seen in a browser: the graph as a newcomer opens it, with no JVM, and the page that is made of it.
 
-`python -m pytest tests/test_viz.py --pictures=docs` renews the picture of the graph in docs/.
+`python -m pytest tests/test_viz.py --figures=docs` renews the figure of the graph in docs/.
 """
 
 from __future__ import annotations
@@ -161,12 +161,12 @@ def test_the_graph_opens_closed_and_its_pipelines_and_previews_open_on_a_click(v
     assert boxes(page) == PIPELINES
     table = show(page, "model_input").get_by_role("table")
     table.wait_for()
-    assert table.locator("th").all_text_contents()[:3] == ["premises_id", "split", "fold"]
+    assert table.locator("th").all_text_contents()[:3] == ["id", "split", "fold"]
     assert len(table.locator("tr").all()) == 1 + 5
     close(page)
     click(page, "sklearn_research")
-    picture = show(page, "research_map").locator("img")
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    figure = show(page, "research_map").locator("img")
+    assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     close(page)
     click(page, "spark_production")
     node(page, "spark_production").wait_for(state="detached")  # it fades
@@ -180,7 +180,7 @@ def test_the_graph_opens_closed_and_its_pipelines_and_previews_open_on_a_click(v
     page.close()
 
 
-def test_nothing_of_java_runs_and_strangers_are_not_listened_to(viz) -> None:
+def test_nothing_of_java_runs_and_every_port_is_bound_to_loopback(viz) -> None:
     """After the previews were opened."""
     assert_closed(viz)
 
@@ -213,7 +213,7 @@ def test_everything_that_research_has_written_can_be_previewed_but_its_page(viz)
 def test_everything_that_production_has_written_can_be_previewed_but_text_and_no_java_runs(prod_storage) -> None:
     with kedro_viz("prod", prod_storage) as running:
         pages = {f"{name}_report.html" for name in ("research", "parity", "drift")}
-        assert without_preview(running) == {*pages, "parity.md", "research_model.sql"}
+        assert without_preview(running) == {*pages, "parity.md", "handed_over.sql"}
         assert_closed(running)
 
 
@@ -235,11 +235,9 @@ def test_the_page_that_is_made_of_the_graph_loads_nothing_from_elsewhere(
         assert boxes(page) == PIPELINES
         page.get_by_role("button", name="Hide menu").click()
         page.get_by_role("button", name="Turn minimap off").click()
-        show(page, "model_input").get_by_role("table").get_by_text("premises_id").wait_for()
+        show(page, "model_input").get_by_role("table").get_by_text("fold", exact=True).wait_for()
         page.mouse.move(0, 0)
-        page.screenshot(
-            path=Path(request.config.getoption("pictures") or tmp_path) / "graph.png", animations="disabled"
-        )
+        page.screenshot(path=Path(request.config.getoption("figures") or tmp_path) / "graph.png", animations="disabled")
         page.close()
         assert_closed(running)
     assert not [
