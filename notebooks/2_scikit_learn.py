@@ -26,7 +26,7 @@ from kedro_handover.evaluation.predictions import evaluate_predictions
 from kedro_handover.nodes.research import collect_research_rows, predict, search_tree
 from kedro_handover.reporting import plots
 from kedro_handover.reporting.notebook import show
-from kedro_handover.reporting.pages import METRICS_SHOWN
+from kedro_handover.reporting.research_report import name_metrics
 from premises.pipelines.sklearn_research.score_map import plot_score_map
 
 mpl.rcParams.update(plots.STYLE)
@@ -92,7 +92,7 @@ show(
 # %%
 predictions = predict(tree, rows, parameters)
 histograms, metrics = evaluate_predictions(predictions)
-titles = {key: title.format_map(dict(project.words)) for key, title in METRICS_SHOWN.items()}
+titles = name_metrics(project)
 pd.DataFrame(metrics)[["train", "test"]].loc[list(titles)].rename(titles).round(4)
 
 # %%

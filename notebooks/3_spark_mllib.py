@@ -31,7 +31,7 @@ from kedro_handover.nodes.parity import measure_parity
 from kedro_handover.nodes.training import choose_verification_rows, predict_on_spark, train_mllib
 from kedro_handover.reporting import plots
 from kedro_handover.reporting.notebook import show
-from kedro_handover.reporting.pages import METRICS_SHOWN
+from kedro_handover.reporting.research_report import name_metrics
 from kedro_handover.spark.session import get_spark
 
 mpl.rcParams.update(plots.STYLE)
@@ -152,7 +152,7 @@ show(figure, "Bar chart: the importance of each feature in scikit-learn's tree a
 predictions = predict_on_spark(model, model_input, parameters)
 histograms, metrics = evaluate_predictions(predictions)
 metrics_of_both = pd.DataFrame({"scikit-learn": catalog.load("research_metrics")["test"], "MLlib": metrics["test"]})
-titles = {key: title.format_map(dict(project.words)) for key, title in METRICS_SHOWN.items()}
+titles = name_metrics(project)
 metrics_of_both.loc[list(titles)].rename(titles).round(4)
 
 # %%
