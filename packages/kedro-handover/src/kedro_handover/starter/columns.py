@@ -42,7 +42,9 @@ NEAR_UNIQUE = 0.95
 SHOWN = 3
 
 ID_NAME = re.compile(r"(?:^|_)(?:id|uuid|guid|index|idx|key|nr|no|number|rownames|row|unnamed_0|serial)$")
-OWNER_NAME = re.compile(r"(?:^|_)(?:person|patient|subject|customer|client|user|member|account|household|student)(?:_|$)")
+OWNER_NAME = re.compile(
+    r"(?:^|_)(?:person|patient|subject|customer|client|user|member|account|household|student)(?:_|$)"
+)
 MONTHS = r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
 DAY_FORMS = {
     "Y-M-D": r"(?P<Y>\d{4})-(?P<M>\d{1,2})-(?P<D>\d{1,2})",
@@ -109,7 +111,9 @@ class Cells:
 
     def ranked(self, mask: pa.Array | None = None) -> list[tuple[str, int]]:
         """List the cells with their rows, the most frequent first."""
-        texts, counts = (self.texts, self.counts) if mask is None else (self.texts.filter(mask), self.counts.filter(mask))
+        texts, counts = (
+            (self.texts, self.counts) if mask is None else (self.texts.filter(mask), self.counts.filter(mask))
+        )
         pairs = zip(texts.to_pylist(), counts.to_pylist(), strict=True)
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
@@ -127,7 +131,9 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def find_column(name: str, in_file: str, cells: Cells, *, comma_file: bool, label: list[float | None] | None = None) -> Finding:
+def find_column(
+    name: str, in_file: str, cells: Cells, *, comma_file: bool, label: list[float | None] | None = None
+) -> Finding:
     """Say what a column is.
 
     Args:
@@ -203,7 +209,7 @@ def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, str]
     has_comma, has_point = (pc.any(pc.match_substring(texts, sign)).as_py() for sign in ",.")
     for unit in units:
         yield {"unit": unit}
-        signs = [("," , "."), (".", ",")] if comma_file else [(".", ","), (",", ".")]
+        signs = [(",", "."), (".", ",")] if comma_file else [(".", ","), (",", ".")]
         for decimal, thousands in signs:
             if not has_comma and not (comma_file and has_point):
                 break

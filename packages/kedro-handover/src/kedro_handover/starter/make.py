@@ -109,7 +109,11 @@ def describe_project(table: Table, raw: str, *, is_synthetic: bool) -> dict[str,
             "summarise_by": write_value(by),
             "sentence": f"{words['question']} A model says so of each row of `data/01_raw/{raw}`.",
         },
-        "_research": {"leaves": write_value([leaf for leaf in LEAVES if leaf * LEAVES_OF_A_TREE <= table.rows or leaf == LEAVES[0]])},
+        "_research": {
+            "leaves": write_value(
+                [leaf for leaf in LEAVES if leaf * LEAVES_OF_A_TREE <= table.rows or leaf == LEAVES[0]]
+            )
+        },
         "_drift": {"categories": write_value(codes)},
         "_notes": table.notes,
     }

@@ -69,7 +69,9 @@ def _indent(text: str) -> str:
 def _fill_outside_texts(text: str) -> str:
     """Break lines between arguments and levels; a space within a text is none to break at."""
     kept = _hide_spaces(text)
-    filled = fill(kept, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False)
+    filled = fill(
+        kept, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+    )
     return filled.replace(HIDDEN, " ") + ","
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from kedro_handover.contract import KEYS
 from kedro_handover.errors import suggest
 from kedro_handover.handover.tree import RESERVED
-from kedro_handover.schema import MISSING_MARKS, ROW_ID, Category, Column, Date, Label, Number, Schema, Text
+from kedro_handover.schema import MISSING_MARKS, ROW_ID, Category, Column, Label, Number, Schema, Text
 from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas
 from kedro_handover.starter.dialect import Dialect, find_dialect
 from kedro_handover.starter.errors import TableError

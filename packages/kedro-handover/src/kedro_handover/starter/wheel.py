@@ -155,7 +155,9 @@ def _build(source: Path, folder: Path) -> Path:
     """Build the wheel beside its source, of which nothing is touched."""
     with tempfile.TemporaryDirectory() as beside:
         copy = Path(beside) / "source"
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist", "tests"))
+        shutil.copytree(
+            source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist", "tests")
+        )
         build = f"from setuptools import build_meta; print(build_meta.build_wheel({str(folder.resolve())!r}))"
         done = subprocess.run(  # noqa: S603 - our own words
             [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False

@@ -38,7 +38,7 @@ def choose_words(table: Table, file: str) -> dict[str, str]:
 
 def _name_rows(file: str) -> tuple[str, str]:
     """Take the last word of the file's name, if it is a plural."""
-    word = re.sub(r"[^A-Za-z]+", " ", file.split(".")[0]).strip().lower().rpartition(" ")[2]
+    word = re.sub(r"[^A-Za-z]+", " ", file.split(".", maxsplit=1)[0]).strip().lower().rpartition(" ")[2]
     if len(word) < LEAST_LETTERS or not word.endswith("s") or NO_PLURALS.search(word):
         return "row", "rows"
     return (f"{word[:-3]}y" if word.endswith("ies") else word[:-1]), word

@@ -2,6 +2,7 @@
 
 from kedro_handover.contract import Rule, TableContract
 from kedro_handover.nodes.typing import schema_rules
+
 from {{ cookiecutter.python_package }}.schema import SCHEMA
 
 

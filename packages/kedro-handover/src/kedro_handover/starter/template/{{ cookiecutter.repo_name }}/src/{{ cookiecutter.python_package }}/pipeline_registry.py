@@ -1,8 +1,8 @@
 """The project's pipelines, by name."""
 
 from kedro.pipeline import Pipeline
-
 from kedro_handover.spark.h2o import is_installed
+
 from {{ cookiecutter.python_package }}.pipelines import data_engineering, sklearn_research, spark_production
 
 

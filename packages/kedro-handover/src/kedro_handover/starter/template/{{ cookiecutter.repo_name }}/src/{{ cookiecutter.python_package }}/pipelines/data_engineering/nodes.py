@@ -1,11 +1,11 @@
 """The nodes of data_engineering that are this project's own: native frames in and out, on every engine."""
 
 import narwhals.stable.v2 as nw
-from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
-
 from kedro_handover.contract import Rule, RuleRecord, flag_violations, list_rules
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes import typing
+from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
+
 from {{ cookiecutter.python_package }}.contract import rules
 from {{ cookiecutter.python_package }}.schema import SCHEMA
 

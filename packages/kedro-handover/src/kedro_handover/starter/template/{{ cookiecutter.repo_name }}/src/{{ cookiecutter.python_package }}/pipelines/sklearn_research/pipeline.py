@@ -1,7 +1,6 @@
 """The sklearn_research pipeline."""
 
 from kedro.pipeline import Node, Pipeline
-
 from kedro_handover.evaluation.predictions import evaluate_predictions
 from kedro_handover.nodes import research
 from kedro_handover.reporting import plots
@@ -38,7 +37,10 @@ def create_pipeline() -> Pipeline:
                 name="plot_precision_recall",
             ),
             Node(
-                plots.plot_confusion_matrix, [METRICS, PROJECT], figures["confusion_matrix"], name="plot_confusion_matrix"
+                plots.plot_confusion_matrix,
+                [METRICS, PROJECT],
+                figures["confusion_matrix"],
+                name="plot_confusion_matrix",
             ),
             Node(plots.plot_calibration, [HISTOGRAMS, PROJECT], figures["calibration"], name="plot_calibration"),
             Node(plots.plot_importances, MODEL, figures["importances"], name="plot_importances"),

@@ -1,7 +1,6 @@
 """The spark_production pipeline, and its last part alone: scoring, which needs no training."""
 
 from kedro.pipeline import Node, Pipeline, pipeline
-
 from kedro_handover.evaluation.predictions import measure_predictions
 from kedro_handover.models import list_production_models
 from kedro_handover.nodes import release
@@ -14,6 +13,17 @@ from kedro_handover.reporting.parity_report import render_parity_markdown, rende
 PARAMETERS = "params:spark_production"
 PROJECT = "params:project"
 RELEASE = "release@manifest"
+INPUTS = (
+    "parity",
+    "parity_report",
+    "chosen_model",
+    "model_input_digest",
+    "features_profile",
+    "row_counts",
+    "provenance",
+)
+"""What a release rests on, beside the metrics of its models."""
+
 TRAINED_ON = ["model_input", "research_search", "verification_rows", PARAMETERS]
 
 
@@ -24,6 +34,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
         with_h2o: Whether H2O's model is one of them; H2O has to be installed then.
     """
     models = list_production_models(with_h2o=with_h2o)
+    fitted = [f"{model}_model" for model in models]
     training = Pipeline(
         [
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
@@ -63,11 +74,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             ),
             Node(
                 release.choose_model,
-                {
-                    "handed_over_sql": "handed_over_sql",
-                    "parameters": PARAMETERS,
-                    **{f"{model}_model": f"{model}_model" for model in models},
-                },
+                {"parameters": PARAMETERS, **{name: name for name in ("handed_over_sql", *fitted)}},
                 "chosen_model",
                 name="choose_model",
             ),
@@ -76,16 +83,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(release.record_provenance, ["parameters", "research_model"], "provenance", name="record_provenance"),
             Node(
                 release.publish_release,
-                {
-                    "parity": "parity",
-                    "parity_report": "parity_report",
-                    "chosen_model": "chosen_model",
-                    "model_input_digest": "model_input_digest",
-                    "features_profile": "features_profile",
-                    "row_counts": "row_counts",
-                    "provenance": "provenance",
-                    **{f"{model}_metrics": f"{model}_metrics" for model in models},
-                },
+                {name: name for name in (*INPUTS, *(f"{model}_metrics" for model in models))},
                 RELEASE,
                 name="publish_release",
             ),
