@@ -366,7 +366,7 @@ def test_a_row_that_can_not_be_scored_ends_the_run_with_one_sentence(storage) ->
 def test_a_model_that_was_changed_since_it_was_released_scores_nothing(storage) -> None:
     location = Path(read_json(storage, "06_models/release.json")["model"]["location"].removeprefix("file://"))
     before = files(storage)
-    digest_again(location)  # the same files, and the list of them written anew
+    digest_again(location)  # the same files, and the list of them written again
     with pytest.raises(DatasetError, match=r"is not the model that was saved: verification\.json is another file"):
         run(storage, "scoring", only={"from_nodes": ["compare_with_release"]})
     changed = {name for name, time_ in files(storage).items() if before.get(name) != time_}

@@ -12,9 +12,11 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import md5
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,10 +240,10 @@ def look_at(pid: int, training: Training) -> None:
             training.command_lines += Path(f"/proc/{one}/cmdline").read_bytes()
             training.environments += Path(f"/proc/{one}/environ").read_bytes()
     logins = {"none": None, "wrong": f"{USER}:wrong", "right": f"{USER}:{training.password}"}
-    for port in sorted(training.ports):
-        for path in ("/3/About", "/flow/index.html"):
-            for kind, login in logins.items():
-                training.answers[port, path, kind] = ask(port, path, login)
+    requests = list(product(sorted(training.ports), ("/3/About", "/flow/index.html"), logins))
+    with ThreadPoolExecutor(len(requests)) as threads:  # most ports are no web server, and say nothing for seconds
+        given = threads.map(lambda request: ask(*request[:2], logins[request[2]]), requests)
+        training.answers.update(zip(requests, given, strict=True))
     for path in (training.folder / "tmp").glob("kedro-handover-h2o-*/**/*"):
         training.modes[path] = stat.S_IMODE(path.stat().st_mode)
         if path.is_file():

@@ -31,7 +31,7 @@ def work(spark) -> None:
     spark.range(0, TASKS, 1, TASKS).selectExpr("id", f"{park} AS parked").write.format("noop").mode("overwrite").save()
 
 
-def watch(spark, console: Console, node: str = "check_premises") -> str:
+def watch(spark, console: Console, node: str = "check_rows") -> str:
     with StageProgress(spark.sparkContext, console) as found:
         found.node = node
         work(spark)
@@ -49,7 +49,7 @@ def lines(caplog, logger: logging.Logger) -> list[str]:
 def test_a_terminal_shows_the_node_and_its_tasks_and_the_bar_goes_away(spark, caplog) -> None:
     with caplog.at_level(logging.INFO):
         said = watch(spark, terminal())
-    assert "check_premises" in said
+    assert "check_rows" in said
     assert f"/{TASKS}" in said
     assert said.rstrip().endswith("\x1b[2K")  # the line of the bar is empty again
     assert lines(caplog, progress.logger) == []
@@ -62,7 +62,7 @@ def test_without_a_terminal_the_log_says_how_far_spark_is(spark, caplog) -> None
     assert said == ""
     found = lines(caplog, progress.logger)
     assert found
-    assert all(line.startswith("check_premises: ") and f" of {TASKS} tasks on Spark, " in line for line in found)
+    assert all(line.startswith("check_rows: ") and f" of {TASKS} tasks on Spark, " in line for line in found)
     counts = [int(line.split()[1]) for line in found]
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
