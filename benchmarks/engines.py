@@ -1,6 +1,6 @@
 """Run `data_engineering` and `research_scoring` on each engine, side by side, and Dask against Spark on single steps.
 
-Draws a census of each size as Parquet. In each turn every engine works on it, as `kedro run --env=ENGINE` in a process
+Generates a census of each size as Parquet. In each turn every engine works on it, as `kedro run --env=ENGINE` in a process
 of its own. One that takes more memory than it may is ended, and has no seconds at that size. Writes the medians to a
 JSON file, draws them, and puts them into the pages of the documentation.
 
@@ -60,8 +60,10 @@ def run_engine(engine, storage, most_mib, *options):
 
 def measure(rows, runs, folder, engines):
     """Give the processes of each engine, by pipeline; None for one that took too much memory."""
-    drawn = folder / "drawn"
-    run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={drawn},rows={rows},format=parquet"])
+    generated = folder / "generated"
+    run_process(
+        [*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={generated},rows={rows},format=parquet"]
+    )
     most_mib = MEMORY_GIB.get(rows, MEMORY_GIB_ELSE) * 1024
     processes = {}
     for turn in range(1, runs + 1):
@@ -69,7 +71,7 @@ def measure(rows, runs, folder, engines):
             if processes.get(("data_engineering", engine), [True])[-1] is None:
                 continue
             storage = folder / engine
-            shutil.copytree(drawn, storage, copy_function=os.link)
+            shutil.copytree(generated, storage, copy_function=os.link)
             (storage / "06_models").mkdir()
             for file in TREE:
                 shutil.copy(folder / "research" / file, storage / file)
@@ -89,7 +91,7 @@ def measure(rows, runs, folder, engines):
                 if process is None:
                     break
             shutil.rmtree(storage)
-    shutil.rmtree(drawn)
+    shutil.rmtree(generated)
     return processes
 
 
@@ -113,17 +115,19 @@ def to_records(rows, processes):
 
 def measure_steps(rows, folder):
     """Run the single steps on Dask and on Spark, each in a process of its own."""
-    drawn = folder / "steps"
-    run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={drawn},rows={rows},format=parquet"])
+    generated = folder / "steps"
     run_process(
-        [*KEDRO, "run", "--env=polars", "--pipelines=data_engineering", f"--params=storage={drawn},format=parquet"]
+        [*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={generated},rows={rows},format=parquet"]
+    )
+    run_process(
+        [*KEDRO, "run", "--env=polars", "--pipelines=data_engineering", f"--params=storage={generated},format=parquet"]
     )
     seconds = {}
     for engine in ("dask", "spark"):
         said = folder / f"{engine}.json"
-        run_process([sys.executable, STEPS, engine, drawn / "02_intermediate/premises.parquet", said])
+        run_process([sys.executable, STEPS, engine, generated / "02_intermediate/premises.parquet", said])
         seconds[engine] = json.loads(said.read_text(encoding="utf-8"))
-    shutil.rmtree(drawn)
+    shutil.rmtree(generated)
     return [
         {"operation": step, "rows": rows, "dask_seconds": took, "spark_seconds": seconds["spark"][step]}
         for step, took in seconds["dask"].items()

@@ -1,6 +1,6 @@
 """Compare `kedro run --env=prod` with the same work written by hand (`by_hand_spark.py`): whole processes, in turn.
 
-Draws a census, runs both, checks that they made the same rows, and prints a Markdown report: medians, their ratio, CPU
+Generates a census, runs both, checks that they made the same rows, and prints a Markdown report: medians, their ratio, CPU
 seconds and memory with the JVM's, and where the time goes. With --cost-per-row, runs `data_engineering` and `scoring`
 alone at three sizes instead, and prints what a million rows cost beyond a run of 1,000.
 
@@ -30,7 +30,7 @@ RELEASE = "06_models/release.json"
 
 
 def start_runs(rows, folder):
-    """Draw a census of so many rows."""
+    """Generate a census of so many rows."""
     return Runs(rows, folder, BY_HAND_SPARK, "--env=prod")
 
 

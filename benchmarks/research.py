@@ -1,6 +1,6 @@
 """Compare `kedro run` with the same work written by hand (`by_hand.py`): whole processes, side by side.
 
-Draws a census of each size, runs both in turn, checks that they made the same rows, and prints a Markdown report:
+Generates a census of each size, runs both in turn, checks that they made the same rows, and prints a Markdown report:
 medians, their ratio, and where the time goes. With --cli, compares `kedro registry list` here and in a bare project.
 
     python benchmarks/research.py                    both sizes; ten minutes or more on two cores

@@ -82,8 +82,8 @@ class DifferentScoresError(Exception):
     """Two forms of one tree do not give the same."""
 
 
-def draw_features(spark, folder):
-    """Draw a census of the published size, and make its features; keep them in memory."""
+def make_features(spark, folder):
+    """Generate a census of the published size, and make its features; keep them in memory."""
     run_process([*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={folder},rows={PUBLISHED_ROWS}"])
     features = build_features(clean(read_census(spark, folder / CENSUS)))
     features.write.parquet(str(folder / "features.parquet"))
@@ -172,7 +172,7 @@ def main():
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory(prefix="premises-benchmark-") as name:
         spark = get_spark()
-        features = draw_features(spark, Path(name))
+        features = make_features(spark, Path(name))
         model_input = split_and_balance(features).toPandas()
         rows = repeat_rows(features, given.rows)
         for tree in grow_trees(model_input, given.nodes):
