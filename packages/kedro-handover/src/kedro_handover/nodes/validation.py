@@ -6,6 +6,7 @@ The nodes work on every engine. Rules reach them as data: the records that `kedr
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from textwrap import shorten
@@ -91,11 +92,12 @@ def count_labels(raw_rows: IntoFrame, dataset: str, column: str, classes: Sequen
         DataError: If one of the classes is not there.
     """
     label = nw.from_native(raw_rows).lazy().select(label=trim_text(column))
-    counted = label.group_by("label").agg(rows=nw.len()).collect()
-    pairs = zip(counted["label"].to_list(), counted["rows"].to_list(), strict=True)
-    rows = {text or "": int(of_text) for text, of_text in pairs}
-    if not all(rows.get(text) for text in classes):
-        found = " and ".join(f"{rows.get(text, 0):,} have {column} '{text}'" for text in classes)
+    counted = label.group_by("label").agg(rows=nw.len()).collect("pyarrow")  # where null is None
+    rows = Counter[str]()
+    for text, of_text in zip(counted["label"].to_list(), counted["rows"].to_list(), strict=True):
+        rows[text or ""] += int(of_text)
+    if not all(rows[text] for text in classes):
+        found = " and ".join(f"{rows[text]:,} have {column} '{text}'" for text in classes)
         msg = (
             f"{dataset}: a model needs rows of both classes, and of {sum(rows.values()):,} rows {found}. "
             "Use a file that has both."
