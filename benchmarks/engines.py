@@ -1,8 +1,8 @@
 """Run `data_engineering` and `research_scoring` on each engine, side by side, and Dask against Spark on single steps.
 
-Generates a census of each size as Parquet. In each turn every engine works on it, as `kedro run --env=ENGINE` in a process
-of its own. One that takes more memory than it may is ended, and has no seconds at that size. Writes the medians to a
-JSON file, draws them, and puts them into the pages of the documentation.
+Generates a census of each size as Parquet. In each turn every engine works on it, as `kedro run --env=ENGINE` in a
+process of its own. One that takes more memory than it may is ended, and has no seconds at that size. Writes the medians
+to a JSON file, plots them, and puts them into the pages of the documentation.
 
     python benchmarks/engines.py                                   all sizes: two hours or more on two cores
     python benchmarks/engines.py --rows 10000000 --engines polars duckdb --runs 1 --add
@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from processes import (
+from measuring import (
     KEDRO,
     PROJECT,
     PUBLISHED_ROWS,
@@ -51,6 +51,12 @@ def make_tree(folder):
     """Research the tree that all engines score with, on a census of the published size."""
     for options in (["--pipelines=synthetic_census"], []):
         run_process([*KEDRO, "run", *options, f"--params=storage={folder}"])
+
+
+def generate_census(storage, rows):
+    run_process(
+        [*KEDRO, "run", "--pipelines=synthetic_census", f"--params=storage={storage},rows={rows},format=parquet"]
+    )
 
 
 def run_engine(engine, storage, most_mib, *options):

@@ -1,8 +1,8 @@
 """Compare `kedro run --env=prod` with the same work written by hand (`by_hand_spark.py`): whole processes, in turn.
 
-Generates a census, runs both, checks that they made the same rows, and prints a Markdown report: medians, their ratio, CPU
-seconds and memory with the JVM's, and where the time goes. With --cost-per-row, runs `data_engineering` and `scoring`
-alone at three sizes instead, and prints what a million rows cost beyond a run of 1,000.
+Generates a census, runs both, checks that they made the same rows, and prints a Markdown report: medians, their ratio,
+CPU seconds and memory with the JVM's, and where the time goes. With --cost-per-row, runs `data_engineering` and
+`scoring` alone at three sizes instead, and prints what a million rows cost beyond a run of 1,000.
 
     python benchmarks/production.py                        the published size: about five minutes on two cores
     python benchmarks/production.py --rows 5000000         1.3 GB of CSV
@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import yaml
-from processes import PROJECT, PUBLISHED_ROWS, Runs, compare_runs, describe_machine
+from measuring import PROJECT, PUBLISHED_ROWS, Runs, compare_runs, describe_machine
 
 BY_HAND_SPARK = Path(__file__).with_name("by_hand_spark.py")
 PROMISED = 1.15

@@ -16,7 +16,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from processes import KEDRO, PUBLISHED_ROWS, Runs, compare_processes, compare_runs, describe_machine, run_process
+from measuring import KEDRO, PUBLISHED_ROWS, Runs, compare_processes, compare_runs, describe_machine, run_process
 
 BY_HAND = Path(__file__).with_name("by_hand.py")
 PROMISED = {PUBLISHED_ROWS: 1.6, 20 * PUBLISHED_ROWS: 1.15}

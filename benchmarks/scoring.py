@@ -24,7 +24,7 @@ import by_hand
 import pandas as pd
 from by_hand import KEYS, SEED
 from by_hand_spark import build_features, clean, get_spark, read_census, score_with, split_and_balance
-from processes import CENSUS, KEDRO, PUBLISHED_ROWS, describe_machine, run_process
+from measuring import CENSUS, KEDRO, PUBLISHED_ROWS, describe_machine, run_process
 from pyspark import StorageLevel
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use

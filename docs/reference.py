@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import griffe
+import narwhals.stable.v2 as nw
 from figures import CONF, PROJECT, list_environments, load_conf, table
 from kedro.utils import load_obj
 from pydantic import BaseModel
@@ -177,7 +178,8 @@ def _contract(dataset: str, entry: dict[str, Any]) -> list[str]:
     validator = entry["validator"] if isinstance(entry["validator"], dict) else {"class": entry["validator"]}
     options = validator.get("options", {})
     contract = load_obj(validator["class"])(**options)
-    columns = [{"name": f"`{name}`", "type": str(dtype())} for name, dtype in contract.columns.items()]
+    types = {**contract.columns, **dict.fromkeys(getattr(contract, "features", None) or (), nw.Float32)}
+    columns = [{"name": f"`{name}`", "type": str(dtype())} for name, dtype in types.items()]
     rules = "\n".join(f"- `{rule.name}`: {rule.description}" for rule in RULES.get(options.get("table"), ()))
     listed = f"{table(columns, {'column': '{name}', 'type': '{type}'})}\n\n{rules}"
     return [f'??? note "{dataset}: {len(columns)} columns, by contract"\n\n{_indent(listed)}']

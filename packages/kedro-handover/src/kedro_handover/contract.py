@@ -294,7 +294,7 @@ class CanonicalTable(TableContract):
         super().__init__(self.TABLES[table])
         self._is_features = table == "features"
         self._has_features = table != "predictions"
-        self._features = features
+        self.features = features
 
     def _expect(self, found: Mapping[str, DType]) -> dict[str, DType]:
         expected = super()._expect(found)
@@ -303,9 +303,7 @@ class CanonicalTable(TableContract):
         if "split_by" in found and self._is_features:
             expected["split_by"] = nw.String()
         if self._has_features:
-            features = (
-                self._features if self._features is not None else [name for name in found if name not in expected]
-            )
+            features = self.features if self.features is not None else [name for name in found if name not in expected]
             expected |= {name: nw.Float32() for name in features}
         return expected
 
