@@ -336,7 +336,7 @@ def apply_link(description: Description, score: Floats) -> Floats:
         if single:
             x = x.astype(np.float32)
         if description.link == "softmax":
-            raised = raise_e(x - x.max(axis=1, keepdims=True))
+            raised = raise_e(x - np.fmax.reduce(x, axis=1, keepdims=True))
             total = np.zeros(len(x))
             for k in range(x.shape[1]):
                 total = total + raised[:, k]

@@ -178,7 +178,7 @@ class _Counts:
         )
         self._refuse("raw score", wrong.any(axis=1), ours.score, theirs.score, where)
         if not made:
-            self.score_diff = max(self.score_diff, float(np.nanmax(apart, initial=0.0)))
+            self.score_diff = max(self.score_diff, float(np.max(apart[np.isfinite(apart)], initial=0.0)))
         if ours.probability is None or theirs.probability is None or ours.label is None or theirs.label is None:
             self._hold_linked("prediction", ours.prediction[:, None], theirs.prediction[:, None], where)
             return
@@ -266,7 +266,7 @@ def make_extreme_rows(extracted: Extracted, table: Any) -> Any:
         values: tuple[Any, ...] = EXTREMES
         if column.type == "text":
             # pandas has two texts that are missing, and scikit-learn tells them apart: the one that the column has.
-            values = (next((v for v in table[column.name] if pd.isna(v)), np.nan), UNSEEN, "")
+            values = (next((v for v in table[column.name] if pd.isna(v)), np.nan), UNSEEN)
         for value in values:
             base.append(len(base) % len(table))
             changes.append((number, value))
@@ -370,7 +370,15 @@ def _as_frame(extracted: Extracted, table: Any) -> Any:
 
 
 def _take(table: Any, rows: NDArray[np.int64]) -> Any:
-    return table.iloc[rows].reset_index(drop=True) if isinstance(table, pd.DataFrame) else table[rows].copy()
+    """Copy rows; the unseen category is left out where no row has it, as libraries look at all of a column."""
+    if isinstance(table, np.ndarray):
+        return table[rows].copy()
+    taken = table.iloc[rows].reset_index(drop=True)
+    for name, column in taken.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            if UNSEEN in column.cat.categories and not (column == UNSEEN).any():
+                taken[name] = column.cat.remove_categories(UNSEEN)
+    return taken
 
 
 def _show(table: Any, row: int) -> str:

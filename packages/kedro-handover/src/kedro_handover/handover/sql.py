@@ -19,7 +19,7 @@ PLAIN_DIALECTS: Final = ("spark", "duckdb", "polars")
 """What is written without sqlglot."""
 
 SINGLE_LIMITS: Final = (-87.0, 88.69999694824219)
-DOUBLE_LIMITS: Final = (-708.0, 709.75)
+DOUBLE_LIMITS: Final = (-708.0, 709.782712893384)
 NAN: Final = "CAST('NaN' AS DOUBLE)"
 INFINITY: Final = "CAST('Infinity' AS DOUBLE)"
 
@@ -89,13 +89,16 @@ class _Writer:
         query = f"SELECT {', '.join([*carried, *inputs])} FROM {table}"  # noqa: S608 - the names are the caller's own
         query = f"SELECT {', '.join([*again, *features])} FROM ({query}) AS t1"  # noqa: S608
         query = f"SELECT {', '.join([*again, *scores, 'refused'])} FROM ({query}) AS t2"  # noqa: S608
+        if description.divisor != 1:
+            means = [f"{self._divide(f's{k}', description.divisor)} AS s{k}" for k in range(description.n_outputs)]
+            query = f"SELECT {', '.join([*again, *means, 'refused'])} FROM ({query}) AS t3"  # noqa: S608
         if description.link == "softmax":
             largest = f"GREATEST({', '.join(f's{k}' for k in range(description.n_outputs))})"
             raised = [self._exp(f"s{k} - {largest}") + f" AS e{k}" for k in range(description.n_outputs)]
             scores_again = [f"s{k}" for k in range(description.n_outputs)]
-            query = f"SELECT {', '.join([*again, *scores_again, *raised, 'refused'])} FROM ({query}) AS t3"  # noqa: S608
+            query = f"SELECT {', '.join([*again, *scores_again, *raised, 'refused'])} FROM ({query}) AS t4"  # noqa: S608
         last = [f"CASE WHEN refused THEN NULL ELSE {what} END AS {name}" for name, what in self._finish().items()]
-        return f"SELECT {', '.join([*columns, *last])} FROM ({query}) AS t4"  # noqa: S608
+        return f"SELECT {', '.join([*columns, *last])} FROM ({query}) AS t5"  # noqa: S608
 
     def _name(self, name: str) -> str:
         return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
@@ -145,7 +148,7 @@ class _Writer:
             Step.ADD: f"({of} + {number})",
             Step.SUBTRACT: f"({of} - {number})",
             Step.MULTIPLY: f"({of} * {number})",
-            Step.DIVIDE: f"({of} / {number})",
+            Step.DIVIDE: self._divide(of, argument),
             Step.AT_LEAST: f"CASE WHEN {of} < {number} THEN {number} ELSE {of} END",
             Step.AT_MOST: f"CASE WHEN {of} > {number} THEN {number} ELSE {of} END",
             Step.EQUALS: f"CASE WHEN {of} = {number} THEN {literal(1.0)} ELSE {literal(0.0)} END",
@@ -154,6 +157,12 @@ class _Writer:
             Step.IS_MISSING: f"CASE WHEN {of} IS NULL THEN {literal(1.0)} ELSE {literal(0.0)} END",
             Step.SMALL_AS_ZERO: f"CASE WHEN ABS({of}) <= {number} THEN {literal(0.0)} ELSE {of} END",
         }[kind]
+
+    def _divide(self, of: str, divisor: float) -> str:
+        number = literal(divisor)
+        if self.dialect == "polars":  # which multiplies by the reciprocal of a number that is the same in all rows
+            number = f"({number} + {of} * {literal(0.0)})"
+        return f"({of} / {number})"
 
     def _look_up(self, of: str, table: int, refusals: list[str], *, is_text: bool) -> str:
         description = self.description
@@ -186,10 +195,7 @@ class _Writer:
             for root, tree_output in zip(description.roots.tolist(), description.tree_output.tolist(), strict=True):
                 if tree_output in {output, ALL_OUTPUTS}:
                     terms.append(self._write_tree(root, output if tree_output == ALL_OUTPUTS else 0, single=single))
-            total = f"({' + '.join(terms)})"
-            if description.divisor != 1:
-                total = f"({total} / {literal(description.divisor)})"
-            scores.append(total)
+            scores.append(f"({' + '.join(terms)})")
         return scores
 
     def _write_tree(self, node: int, column: int, *, single: bool) -> str:
@@ -257,8 +263,12 @@ class _Writer:
             low, high = (literal(limit, single=single) for limit in (SINGLE_LIMITS if single else DOUBLE_LIMITS))
             scale = f" * {literal(description.link_scale)}" if description.link_scale != 1 else ""
             one = literal(1.0, single=single)
-            raised = [f"EXP(GREATEST(LEAST(-s{k}{scale}, {high}), {low}))" for k in outputs]
-            shares = [f"({one} / ({one} + {f'CAST({power} AS REAL)' if single else power}))" for power in raised]
+            powers = [f"-s{k}{scale}" for k in outputs]
+            raised = [f"EXP(GREATEST(LEAST({power}, {high}), {low}))" for power in powers]
+            shares = [f"({one} / ({one} + {f'CAST({e} AS REAL)' if single else e}))" for e in raised]
+            if not single:  # XGBoost has the same limit, and the others give 0
+                pairs = zip(powers, shares, strict=True)
+                shares = [f"CASE WHEN {power} > {high} THEN {literal(0.0)} ELSE {share} END" for power, share in pairs]
         else:
             total = " + ".join(f"CAST(e{k} AS DOUBLE)" for k in outputs)
             shares = [f"(e{k} / {f'CAST({total} AS REAL)' if single else f'({total})'})" for k in outputs]
