@@ -9,7 +9,7 @@ from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import griffe
 import narwhals.stable.v2 as nw
@@ -102,13 +102,15 @@ def _list_parameters(model: type[BaseModel], values: Any, prefix: str) -> Iterat
 
 
 def _nested_models(annotation: Any, name: str, value: Any) -> list[tuple[str, type[BaseModel], Any]]:
-    """Find the models that a field holds: one, or one for each key."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [(name, annotation, value)]
-    of_values = getattr(annotation, "__args__", [None])[-1]
-    if isinstance(of_values, type) and issubclass(of_values, BaseModel):
-        return [(f"{name}.{key}", of_values, one) for key, one in value.items()]
-    return []
+    """Find the models that a field holds: one, or one for each key of a mapping."""
+    choices = [
+        one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel)
+    ]
+    if not choices or value is None:
+        return []
+    if get_origin(annotation) is dict:
+        return [(f"{name}.{key}", choices[0], one) for key, one in value.items()]
+    return [(name, choices[0], value)]
 
 
 def _may_be(schema: dict[str, Any]) -> str:
@@ -128,7 +130,7 @@ def _may_be(schema: dict[str, Any]) -> str:
         "multipleOf": "in steps of",
     }
     said = [f"{words} {schema[bound]:,}" for bound, words in bounds.items() if bound in schema]
-    return ", ".join([kind[schema["type"]], *said])
+    return ", ".join([kind[schema.get("type", "object")], *said])
 
 
 def write_datasets() -> str:
