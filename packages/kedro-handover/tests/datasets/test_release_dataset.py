@@ -92,6 +92,14 @@ def test_the_releases_before_are_kept_and_any_of_them_can_be_put_back(tmp_path) 
     assert release(tmp_path).load() == {"number": 0, "released_at": times[0]}
 
 
+def test_the_history_of_a_manifest_in_this_folder_is_in_this_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(2):
+        ReleaseDataset(filepath="release.json").save(manifest(number=number))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["release.json", "releases"]
+    assert ReleaseDataset(filepath="releases/2026-01-01T12.00.00Z.json").load() == manifest(number=0)
+
+
 def test_a_manifest_that_was_changed_is_replaced_and_not_kept(tmp_path, caplog) -> None:
     release(tmp_path).save(manifest(number=1))
     file = tmp_path / "06_models/release.json"

@@ -95,8 +95,8 @@ class ReleaseDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         except DatasetError as error:  # it is no release any more, and this one takes its place
             logger.warning("%s It is not kept in %s.", error, HISTORY)
             return
-        folder = f"{self._filepath.rpartition('/')[0]}/{HISTORY}"
-        with atomic_write(f"{folder}/{_name_in_history(previous)}", "w") as file:
+        folder = self._filepath[: self._filepath.rfind("/") + 1]  # empty for a name alone
+        with atomic_write(f"{folder}{HISTORY}/{_name_in_history(previous)}", "w") as file:
             file.write(_to_signed_text(previous))
 
     def _exists(self) -> bool:
