@@ -392,7 +392,7 @@ def search_tree(rows):
         search.fit(train.drop(columns=KEYS), train["label"])
     results = search.cv_results_
     records = [
-        {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
+        {"family": "decision_tree", **arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
         for arguments, mean, std, rank in zip(
             results["params"],
             results["mean_test_score"],

@@ -23,7 +23,7 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from kedro_handover.evaluation.predictions import evaluate_predictions
-from kedro_handover.nodes.research import collect_research_rows, predict, search_tree
+from kedro_handover.nodes.research import collect_research_rows, predict, search_models
 from kedro_handover.reporting import plots
 from kedro_handover.reporting.notebook import show
 from kedro_handover.reporting.research_report import name_metrics
@@ -47,11 +47,11 @@ rows.head(3).set_index("id").T
 # %% [markdown]
 # ## The search
 #
-# Every combination of the grid in `parameters_sklearn_research.yml` is tried on the folds of the training split. The
+# Every combination of the grids in `parameters_sklearn_research.yml` is tried on the folds of the training split. The
 # test split plays no part in it.
 
 # %%
-tree, search = search_tree(rows, parameters)
+tree, search = search_models(rows, parameters)
 candidates = pd.DataFrame(search)
 candidates.head().round(4)
 
@@ -82,7 +82,7 @@ show(
 
 # %%
 show(
-    plots.plot_importances(tree),
+    plots.plot_importances(tree, rows),
     "Bar chart: the importance of each feature, as its share of the fall in impurity.",
 )
 

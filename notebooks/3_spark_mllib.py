@@ -105,9 +105,10 @@ spark.sql("""
 # %%
 parameters = catalog.load("params:spark_production")
 model_input = catalog.load("model_input")
-model = train_mllib(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
-assembler, tree = model.model.stages
 research_model = catalog.load("research_model")
+verification_rows = choose_verification_rows(model_input)
+model = train_mllib(model_input, research_model, verification_rows, catalog.load("row_counts"), parameters)
+assembler, tree = model.model.stages
 pd.DataFrame(
     {
         "scikit-learn": [research_model.get_depth(), research_model.get_n_leaves(), research_model.tree_.node_count],

@@ -45,8 +45,9 @@ Markdown(f"**{project.describe_origin(catalog.load('row_counts'))}**")
 # %%
 parameters = catalog.load("params:spark_production")
 model_input = catalog.load("model_input")
-model = train_h2o(model_input, catalog.load("research_search"), choose_verification_rows(model_input), parameters)
 research_model = catalog.load("research_model")
+verification_rows = choose_verification_rows(model_input)
+model = train_h2o(model_input, research_model, verification_rows, catalog.load("row_counts"), parameters)
 summary = model.model.getModelSummary().first().asDict()
 pd.DataFrame(
     {
