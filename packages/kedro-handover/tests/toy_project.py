@@ -40,6 +40,20 @@ engine:
   table: { type: kedro_handover.datasets.spark_table_dataset.SparkTableDataset, file_format: parquet }
 """
 
+LOGGING_YML = """\
+version: 1
+disable_existing_loggers: false
+handlers:
+  console: { class: logging.StreamHandler }
+  file: { class: logging.handlers.RotatingFileHandler, filename: toy.log, delay: true }
+loggers:
+  kedro: { level: INFO }
+  kedro.framework.project: { level: WARNING }
+  kedro_handover: { level: INFO }
+  kedro_handover.traceback: { level: ERROR, handlers: [file], propagate: false }
+root: { level: WARNING, handlers: [console, file] }
+"""
+
 REGISTRY = '''
 """Two pipelines: one makes orders of the file, the other a report of them."""
 
@@ -129,6 +143,7 @@ def make_project(folder: Path, registry: str = REGISTRY) -> ToyProject:
         "conf/base/globals.yml": GLOBALS_YML,
         "conf/base/parameters_shop.yml": "shop: { factor: 2 }\n",
         "conf/base/run.yml": "pipelines: [shop, report]\n",
+        "conf/logging.yml": LOGGING_YML,
         "conf/local/.gitkeep": "",
         ".telemetry": "consent: false",
         "conf/spark/globals.yml": SPARK_GLOBALS_YML,

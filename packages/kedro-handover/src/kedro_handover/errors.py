@@ -20,6 +20,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
         A sentence: the name that is like it, or all that there are.
     """
     names = sorted(known)
+    if not names:
+        return "There is none."
     close = get_close_matches(name, names, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names)}."
 

@@ -142,7 +142,7 @@ def _name_unknown(names: Iterable[str], options: Mapping[str, Any]) -> str | Non
         other = next((key for key, one in pipelines.items() if unknown[0] in {node.name for node in one.nodes}), None)
         hint = f"It is one of --pipelines={other}." if other else suggest(unknown[0], known)
         return f"{where}: there is no node {unknown[0]!r}. {hint}"
-    known = {prefix for node in nodes for prefix in node.namespace_prefixes}
+    known = {prefix for node in nodes for prefix in node.namespace_prefixes if prefix}
     if unknown := [name for name in options.get("namespaces") or () if name not in known]:
         return f"{where}: there is no namespace {unknown[0]!r}. {suggest(unknown[0], known)}"
     datasets = {name for node in nodes for name in (*node.inputs, *node.outputs)}
