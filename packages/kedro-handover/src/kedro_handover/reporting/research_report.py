@@ -127,7 +127,7 @@ def describe_figures(metrics: dict[str, dict[str, float]], project: ProjectSpec)
             "test split are found."
         ),
         "calibration": f"Share of {words.positive} {words.rows} against predicted probability, in train and test.",
-        "importances": "Importance of each feature, as its share of the fall in impurity.",
+        "importances": "Importance of each feature to the model, as a share of all.",
         "tree_top": "The first levels of the decision tree.",
         **project.figures,
     }
