@@ -49,7 +49,7 @@ test-all: chromium lint  ## the slow tests too, and those on Spark 4: before a v
 # What a plain run in prod leaves is all that these tests look at.
 test-spark4: .venv-spark4/installed  ## run in prod on Spark 4, without H2O, and hold it to the rows and the tree of research
 	@JAVA_HOME="$$(cat .venv-spark4/java)" $(BIN4)/python -m pytest --engines=spark tests/test_production.py \
-	  -k "rows_of_research or very_same_tree or not_one_prediction or release_names or every_premises or summary_adds"
+	  -k "rows_of_research or very_same_tree or not_one_prediction or release_names or every_row_is_scored or summary_adds"
 
 lint: .venv/installed-for-tests  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet
