@@ -8,7 +8,7 @@ from kedro_handover.nodes.research import (
     count_scores,
     predict,
     score_with_research,
-    search_tree,
+    search_models,
 )
 from kedro_handover.reporting.plots import (
     plot_calibration,
@@ -34,10 +34,10 @@ def create_pipeline() -> Pipeline:
         [
             Node(collect_research_rows, ["model_input", parameters], "research_rows", name="collect_research_rows"),
             Node(
-                search_tree,
+                search_models,
                 ["research_rows", parameters],
                 ["research_model", "research_search"],
-                name="search_tree",
+                name="search_models",
                 tags="research",
             ),
             Node(
@@ -54,7 +54,9 @@ def create_pipeline() -> Pipeline:
             ),
             Node(plot_confusion_matrix, [metrics, project], "research_confusion_matrix", name="plot_confusion_matrix"),
             Node(plot_calibration, [histograms, project], "research_calibration", name="plot_calibration"),
-            Node(plot_importances, "research_model", "research_importances", name="plot_importances"),
+            Node(
+                plot_importances, ["research_model", "research_rows"], "research_importances", name="plot_importances"
+            ),
             Node(plot_tree_top, ["research_model", project], "research_tree_top", name="plot_tree_top"),
             Node(plot_score_map, ["research_rows", "research_predictions"], "research_map", name="plot_score_map"),
             Node(

@@ -39,6 +39,7 @@ def create_pipeline() -> Pipeline:
                 measure_parity,
                 {
                     "research_predictions": "research_predictions",
+                    "promise": "promise",
                     "parameters": PARAMETERS,
                     "research_rows": "params:sklearn_research.research_rows",
                     **{model: f"{model}_predictions" for model in all_models},

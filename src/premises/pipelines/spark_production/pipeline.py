@@ -33,15 +33,15 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
             Node(
                 hand_over,
-                ["research_model", "verification_rows"],
-                ["handed_over_model", "handed_over_sql"],
+                ["research_model", "model_input", "verification_rows", "params:sklearn_research"],
+                ["handed_over_model", "handed_over_sql", "promise"],
                 name="hand_over",
                 tags="handed_over",
             ),
             *(
                 Node(
                     TRAINERS[model],
-                    ["model_input", "research_search", "verification_rows", PARAMETERS],
+                    ["model_input", "research_model", "verification_rows", "row_counts", PARAMETERS],
                     f"{model}_model",
                     name=f"train_{model}",
                     tags=model,
@@ -57,6 +57,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                 measure_parity,
                 {
                     "research_predictions": "research_predictions",
+                    "promise": "promise",
                     "parameters": PARAMETERS,
                     "research_rows": "params:sklearn_research.research_rows",
                     **{model: f"{model}_predictions" for model in models},
@@ -94,6 +95,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                     "features_profile": "features_profile",
                     "row_counts": "row_counts",
                     "provenance": "provenance",
+                    "promise": "promise",
                     **{f"{model}_metrics": f"{model}_metrics" for model in models},
                 },
                 "release@manifest",

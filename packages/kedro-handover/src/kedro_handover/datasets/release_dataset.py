@@ -129,6 +129,7 @@ class ReleasedModelDataset(AbstractDataset[Never, Any]):
         Raises:
             DatasetError: If nothing has been released, or the model is not the one that was.
         """
+        from kedro_handover.datasets.handed_over_model_dataset import HandedOverModelDataset
         from kedro_handover.datasets.mllib_model_dataset import MLlibModelDataset
         from kedro_handover.datasets.mojo_model_dataset import MojoModelDataset
         from kedro_handover.spark.models import SqlModel
@@ -136,7 +137,7 @@ class ReleasedModelDataset(AbstractDataset[Never, Any]):
         model = self._manifest.load()["model"]
         if model["form"] == "sql":
             return SqlModel(model["sql"])
-        dataset = {"mllib": MLlibModelDataset, "mojo": MojoModelDataset}[model["form"]]
+        dataset = {"java": HandedOverModelDataset, "mllib": MLlibModelDataset, "mojo": MojoModelDataset}[model["form"]]
         return dataset(filepath=model["location"], sha256=model["sha256"]).load().model
 
     def save(self, data: Never) -> NoReturn:  # noqa: ARG002 - Kedro's

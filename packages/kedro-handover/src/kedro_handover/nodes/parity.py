@@ -8,12 +8,12 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.evaluation.parity import compare_predictions
-from kedro_handover.models.registry import ALL_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters, Tolerance
 
 
 def measure_parity(
     research_predictions: IntoFrame,
+    promise: dict[str, Any],
     parameters: SparkProductionParameters,
     research_rows: int | None = None,
     **predictions: IntoFrame,
@@ -22,7 +22,8 @@ def measure_parity(
 
     Args:
         research_predictions: The predictions table of research.
-        parameters: `tolerances`.
+        promise: What `hand_over` promises.
+        parameters: `tolerances`; a model that is handed over within a bound is held to those of `handed_over_bounded`.
         research_rows: How many rows research took at most; the models are compared on those. None: it took all.
         predictions: The predictions table of each model in production, by its name.
 
@@ -38,7 +39,7 @@ def measure_parity(
         }
     parity = {}
     for name, compared in compare_predictions(research_predictions, predictions).items():
-        tolerance = parameters.tolerances[ALL_MODELS[name].tolerated_as or name]
+        tolerance = parameters.find_tolerance(name, promise)
         parity[name] = {
             **compared,
             "tolerances": tolerance.model_dump(),

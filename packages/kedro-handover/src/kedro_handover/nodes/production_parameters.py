@@ -1,11 +1,11 @@
 """What `parameters_spark_production.yml` may contain."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from kedro_handover.errors import suggest
-from kedro_handover.models.registry import PRODUCTION_MODELS
+from kedro_handover.models.registry import ALL_MODELS, HANDED_OVER, PRODUCTION_MODELS
 from kedro_handover.parameters import Group, Parameters
 
 
@@ -87,6 +87,8 @@ class SparkProductionParameters(Parameters):
         h2o: How H2O's tree is trained, where H2O is installed.
         drift: How far the features of a table that is scored may be from those of the release.
         tolerances: For each model, how far from research it may be.
+        handed_over_bounded: The same for a model that is handed over within a bound, not bit for bit.
+        tolerances_by_family: For each model that is trained again, where research has another family than a tree.
     """
 
     block: ClassVar[str | None] = "spark_production"
@@ -99,3 +101,17 @@ class SparkProductionParameters(Parameters):
     h2o: H2OParameters
     drift: DriftParameters
     tolerances: dict[ModelName, Tolerance]
+    handed_over_bounded: Tolerance
+    tolerances_by_family: dict[str, dict[ModelName, Tolerance]] = Field(default_factory=dict)
+
+    def find_tolerance(self, model: str, promise: dict[str, Any]) -> Tolerance:
+        """Find the tolerance that a model is held to.
+
+        Args:
+            model: The name of a model in production, or of its counterpart on Spark 2.4.
+            promise: What `hand_over` promises of the research model: `model_family`, `probability`.
+        """
+        name = ALL_MODELS[model].tolerated_as or model
+        if name == HANDED_OVER and promise["probability"] != "exact":
+            return self.handed_over_bounded
+        return self.tolerances_by_family.get(promise["model_family"], {}).get(name) or self.tolerances[name]

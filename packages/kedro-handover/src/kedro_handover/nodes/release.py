@@ -12,7 +12,7 @@ from narwhals.stable.v2.typing import IntoFrame
 from kedro_handover.errors import ParityError
 from kedro_handover.evaluation import drift
 from kedro_handover.evaluation.predictions import TEST, TRAIN
-from kedro_handover.lazy_types import DecisionTreeClassifier, SparkDataFrame
+from kedro_handover.lazy_types import SparkDataFrame
 from kedro_handover.models.digest import digest_estimator
 from kedro_handover.models.registry import HANDED_OVER, PRODUCTION_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
@@ -49,7 +49,7 @@ def profile_features(features: IntoFrame, parameters: SparkProductionParameters)
     return drift.profile_features(features, drift.list_features(features), parameters.drift.categories)
 
 
-def record_provenance(all_parameters: dict[str, Any], research_model: DecisionTreeClassifier) -> dict[str, Any]:
+def record_provenance(all_parameters: dict[str, Any], research_model: Any) -> dict[str, Any]:
     """Record what a release is made of: parameters, code, libraries, the research model and the time.
 
     Args:
@@ -76,13 +76,17 @@ def choose_model(handed_over_sql: str, parameters: SparkProductionParameters, **
         models: `<name>_model` of each model in production.
 
     Returns:
-        `name`, `form` ("sql", "mllib" or "mojo"), `location` and `sha256` of the saved model, `sql` where that is the
-        form, and `threshold`.
+        `name`, `form` ("sql", "java", "mllib" or "mojo"), `location` and `sha256` of the saved model, `sql` where that
+        is the form, and `threshold`.
     """
+    from kedro_handover.handover.description import Description
+
     name = parameters.released_model
     model = models[f"{name}_model"]
     form = PRODUCTION_MODELS[name].form
-    if name == HANDED_OVER and model.model.stages[-1].numNodes <= parameters.sql_nodes:
+    if name == HANDED_OVER and isinstance(model.model, Description):
+        form = "java"
+    elif name == HANDED_OVER and model.model.stages[-1].numNodes <= parameters.sql_nodes:
         form = "sql"
     return {
         "name": name,
@@ -102,6 +106,7 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     features_profile: dict[str, Any],
     row_counts: dict[str, int],
     provenance: dict[str, Any],
+    promise: dict[str, Any],
     **metrics: Any,
 ) -> dict[str, Any]:
     """Make the manifest of a release, if every model is within its tolerances.
@@ -114,11 +119,12 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         features_profile: The profile of all rows' features.
         row_counts: How many rows were read, rejected, valid, and in each split.
         provenance: What `record_provenance` gives.
+        promise: What `hand_over` promises.
         metrics: `<name>_metrics` of each model in production.
 
     Returns:
-        The manifest: `model`, `research_model` (its digest), `data` (rows and digest of `model_input`, `row_counts`,
-        `profile` of the features), `parameters`, `code`, `metrics`, `parity` and `released_at` (UTC).
+        The manifest: `model`, `promise`, `research_model` (its digest), `data` (rows and digest of `model_input`,
+        `row_counts`, `profile` of the features), `parameters`, `code`, `metrics`, `parity` and `released_at` (UTC).
 
     Raises:
         ParityError: If a model is out of tolerance, or the tables are not of one run; nothing is released then.
@@ -137,6 +143,7 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     name = chosen_model["name"]
     return {
         "model": chosen_model,
+        "promise": promise,
         "data": {**model_input_digest, "row_counts": row_counts, "profile": features_profile},
         "metrics": metrics[f"{name}_metrics"],
         "parity": {key: value for key, value in parity[name].items() if key not in ("by_group", "by_leaf", "failures")},

@@ -6,6 +6,7 @@ The first node brings the rows from any engine to pandas; from there on it is sc
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from typing import Any
 
@@ -18,11 +19,18 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
 from kedro_handover.handover.tree import to_narwhals
 from kedro_handover.hashing import add_hashes
-from kedro_handover.lazy_types import DataFrame, DecisionTreeClassifier
+from kedro_handover.lazy_types import DataFrame
+from kedro_handover.models.family import Family, find_family, find_family_of
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.project import ProjectSpec
 
 logger = logging.getLogger(__name__)
+
+ROWS_PROVEN = 1_000
+"""A model that scores on an engine is proven on so many rows first."""
+
+RECORDED = ("family", "mean_auc", "std_auc", "rank")
+"""What a record of the search has beside the arguments of the candidate."""
 
 
 def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchParameters) -> DataFrame:
@@ -71,69 +79,114 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
     return rows
 
 
-def search_tree(
-    research_rows: DataFrame, parameters: SklearnResearchParameters
-) -> tuple[DecisionTreeClassifier, list[dict[str, Any]]]:
-    """Search the grid for the tree with the best mean AUC over the folds, and fit it on the whole training split.
+def search_models(research_rows: DataFrame, parameters: SklearnResearchParameters) -> tuple[Any, list[dict[str, Any]]]:
+    """Search the candidates for the best mean AUC over the folds, and fit the chosen one on the whole training split.
 
     Args:
         research_rows: `id`, `split`, `fold`, `label` and the features (float32).
-        parameters: `grid` and `seed`.
+        parameters: `candidates`, `choose`, `class_weight` and `seed`.
 
     Returns:
-        The fitted tree, and a record for each candidate, the best first: its arguments, `mean_auc` and `std_auc` over
-        the folds, and `rank`.
+        The fitted model, and a record for each candidate, the chosen one first and then the best: `family`, its
+        arguments, `mean_auc` and `std_auc` over the folds, and `rank`.
     """
-    from joblib import parallel_config
-    from rich.console import Console
-    from sklearn.callback import ProgressBar
-    from sklearn.model_selection import GridSearchCV, PredefinedSplit
-    from sklearn.tree import DecisionTreeClassifier as Tree
+    from scipy.stats import rankdata
+    from sklearn.base import clone
 
     train = research_rows[research_rows["split"] == TRAIN]
-    search = GridSearchCV(
-        Tree(random_state=parameters.seed),
-        parameters.grid.model_dump(),
-        scoring="roc_auc",
-        cv=PredefinedSplit(train["fold"]),
-        error_score="raise",
-    )
-    if Console().is_terminal:
-        search.set_callbacks(ProgressBar())
-    candidates = len(parameters.grid.max_depth) * len(parameters.grid.min_samples_leaf) * len(parameters.grid.criterion)
-    logger.info(
-        "Searching %d candidates over %d folds, %s rows.", candidates, search.cv.get_n_splits(), f"{len(train):,}"
-    )
-    # Threads are enough: a tree's fit releases the interpreter's lock.
-    with warnings.catch_warnings(), parallel_config("threading", n_jobs=-1):
-        warnings.filterwarnings("ignore", "The estimator DecisionTreeClassifier does not support callbacks")
-        search.fit(train[[name for name in train.columns if name not in KEYS]], train["label"])
-    logger.info("The best has a mean AUC of %.4f over the folds: %s.", search.best_score_, search.best_params_)
-    if search.best_estimator_.get_n_leaves() == 1:
+    features = [name for name in train.columns if name not in KEYS]
+    folds = train["fold"].nunique()
+    tried = []
+    for name, grid in parameters.candidates.grids.items():
+        logger.info(
+            "Searching %d candidates of %s over %d folds, %s rows.",
+            math.prod(map(len, grid.values())),
+            find_family(name).title,
+            folds,
+            f"{len(train):,}",
+        )
+        tried += _try_candidates(find_family(name), grid, train, features, parameters)
+    for order, (_, record) in enumerate(tried):
+        record["order"] = order
+    ranks = rankdata([-record["mean_auc"] for _, record in tried], method="min")
+    for (_, record), rank in zip(tried, ranks, strict=True):
+        record["rank"] = int(rank)
+    tried.sort(key=lambda candidate: candidate[1]["rank"])
+    if parameters.choose == "one_standard_error":
+        tried.insert(0, tried.pop(_find_simplest(tried, folds)))
+    for _, record in tried:
+        del record["order"]
+    estimator, chosen = tried[0]
+    logger.info("Chosen, with a mean AUC of %.4f over the folds: %s.", chosen["mean_auc"], _describe(chosen))
+    model = clone(estimator).fit(train[features], train["label"])
+    if getattr(model, "tree_", None) is not None and model.get_n_leaves() == 1:
         logger.warning(
             "The tree has one leaf: every row gets the same probability. Take more rows, or lower min_samples_leaf."
         )
+    return model, [record for _, record in tried]
+
+
+def _try_candidates(
+    family: Family,
+    grid: dict[str, list[Any]],
+    train: DataFrame,
+    features: list[str],
+    parameters: SklearnResearchParameters,
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Score each combination of a family's grid on the folds; give its estimator, not fitted yet, and its record."""
+    from joblib import parallel_config
+    from rich.console import Console
+    from sklearn.base import clone
+    from sklearn.callback import ProgressBar
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+    estimator = family.make_estimator(parameters.seed, parameters.class_weight)
+    places = family.place_grid(grid)
+    search = GridSearchCV(
+        estimator, places, scoring="roc_auc", cv=PredefinedSplit(train["fold"]), error_score="raise", refit=False
+    )
+    if Console().is_terminal:
+        search.set_callbacks(ProgressBar())
+    # Threads are enough: a fit releases the interpreter's lock.
+    with warnings.catch_warnings(), parallel_config("threading", n_jobs=-1):
+        warnings.filterwarnings("ignore", "The estimator .* does not support callbacks")
+        search.fit(train[features], train["label"])
     results = search.cv_results_
-    records = [
-        {**arguments, "mean_auc": float(mean), "std_auc": float(std), "rank": int(rank)}
-        for arguments, mean, std, rank in zip(
-            results["params"],
-            results["mean_test_score"],
-            results["std_test_score"],
-            results["rank_test_score"],
-            strict=True,
+    argument_at = {place: argument for argument, place in zip(grid, places, strict=True)}
+    return [
+        (
+            clone(estimator).set_params(**placed),
+            {
+                "family": family.name,
+                **{argument_at[place]: value for place, value in placed.items()},
+                "mean_auc": float(mean),
+                "std_auc": float(std),
+            },
+        )
+        for placed, mean, std in zip(
+            results["params"], results["mean_test_score"], results["std_test_score"], strict=True
         )
     ]
-    return search.best_estimator_, sorted(records, key=lambda record: record["rank"])
 
 
-def predict(
-    research_model: DecisionTreeClassifier, research_rows: DataFrame, parameters: SklearnResearchParameters
-) -> DataFrame:
-    """Predict both splits with the research tree.
+def _find_simplest(tried: list[tuple[Any, dict[str, Any]]], folds: int) -> int:
+    """Find the simplest candidate within one standard error of the best, which is the first."""
+    best = tried[0][1]
+    least = best["mean_auc"] - best["std_auc"] / math.sqrt(folds)
+    near = [place for place, (_, record) in enumerate(tried) if record["mean_auc"] >= least]
+    return min(near, key=lambda place: (find_family(tried[place][1]["family"]).simplicity, tried[place][1]["order"]))
+
+
+def _describe(record: dict[str, Any]) -> str:
+    arguments = {name: value for name, value in record.items() if name not in RECORDED}
+    return f"{find_family(record['family']).title}, {arguments}"
+
+
+def predict(research_model: Any, research_rows: DataFrame, parameters: SklearnResearchParameters) -> DataFrame:
+    """Predict both splits with the research model.
 
     Args:
-        research_model: The fitted tree.
+        research_model: The fitted model.
         research_rows: `id`, `split`, `fold`, `label` and the features.
         parameters: `threshold`.
 
@@ -141,41 +194,57 @@ def predict(
         The predictions table: `id`, `split`, `group` if there is one, `label`, `probability` (of being positive),
         `prediction`.
     """
-    probability = research_model.predict_proba(research_rows[research_model.feature_names_in_])[:, 1]
+    features = [name for name in research_rows.columns if name not in KEYS]
+    probability = research_model.predict_proba(research_rows[features])[:, 1]
     predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
     return predictions[prediction_columns(predictions.columns)]
 
 
 def score_with_research(
-    research_model: DecisionTreeClassifier,
+    research_model: Any,
     features: IntoFrameT,
     parameters: SklearnResearchParameters,
     project: ProjectSpec,
 ) -> IntoFrameT:
-    """Score every row with the research tree, on the engine that holds them.
+    """Score every row with the research model, on the engine that holds them.
 
     Args:
-        research_model: The fitted tree.
+        research_model: The fitted model.
         features: `id`, `label` and the features (float32).
         parameters: `threshold`.
         project: `codes` are features that scores are summed up by.
 
     Returns:
         `id`, the codes as integers, `label` (null where unknown), `probability` of being positive, bit for bit what
-        scikit-learn gives, and `prediction`. Both are null where a feature that the tree uses is missing.
+        the model's own library gives, and `prediction`. Both are null where a feature that the model needs is missing.
+
+    Raises:
+        HandOverError: If the model can't be carried over exactly.
     """
-    return (
-        nw.from_native(features)
-        .with_columns(probability=to_narwhals(research_model))
-        .select(
-            "id",
-            *(nw.col(code).cast(nw.Int64) for code in project.codes),
-            "label",
-            "probability",
-            prediction=nw.col("probability") > parameters.threshold,
-        )
-        .to_native()
-    )
+    frame = nw.from_native(features)
+    if find_family_of(research_model) == "decision_tree":
+        scored = frame.with_columns(probability=to_narwhals(research_model))
+    else:
+        scored = nw.from_native(_transform(research_model, features))
+    return scored.select(
+        "id",
+        *(nw.col(code).cast(nw.Int64) for code in project.codes),
+        "label",
+        "probability",
+        prediction=nw.col("probability") > parameters.threshold,
+    ).to_native()
+
+
+def _transform(model: Any, features: Any) -> Any:
+    """Score a native frame with the description of a model, which is proven on its first rows."""
+    from kedro_handover.handover.handed import hand_over
+
+    frame = nw.from_native(features).lazy()
+    names = [name for name in frame.collect_schema().names() if name not in KEYS]
+    handed = hand_over(model, prove_on=collect_to_pandas(frame.select(names).head(ROWS_PROVEN)))
+    if type(features).__module__.startswith("dask"):
+        return features.map_partitions(handed.transform)
+    return handed.transform(features)
 
 
 def count_scores(research_scores: IntoFrame) -> dict[str, int]:
@@ -188,7 +257,7 @@ def count_scores(research_scores: IntoFrame) -> dict[str, int]:
         `rows`, and of them `unknown` (without a label), `predicted_positive`, and `unknown_predicted_positive`.
 
     Raises:
-        ContractError: If a row misses a feature that the tree uses, so that it has no probability.
+        ContractError: If a row misses a feature that the model needs, so that it has no probability.
     """
     is_unknown, prediction = nw.col("label").is_null(), nw.col("prediction")
     counted = nw.from_native(research_scores).select(

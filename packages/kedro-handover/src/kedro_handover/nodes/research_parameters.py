@@ -1,13 +1,15 @@
 """What `parameters_sklearn_research.yml` may hold."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import ConfigDict, Field, PositiveInt, model_validator
 
+from kedro_handover.errors import ConfigurationError
+from kedro_handover.models.family import find_family
 from kedro_handover.parameters import Group, Parameters
 
 
-class Grid(Group):
+class DecisionTreeGrid(Group):
     """The values that the search tries, in every combination; arguments of scikit-learn's `DecisionTreeClassifier`.
 
     Attributes:
@@ -21,19 +23,60 @@ class Grid(Group):
     criterion: list[Literal["gini", "entropy", "log_loss"]] = Field(min_length=1)
 
 
+class Candidates(Group):
+    """What the search tries: families of models, each with a grid of values for arguments of its estimator.
+
+    Any family of `kedro_handover.models` may be named: `random_forest`, `hist_gradient_boosting`, `xgboost`, …
+
+    Attributes:
+        decision_tree: The grid of the decision tree.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    decision_tree: DecisionTreeGrid | None = None
+
+    @model_validator(mode="after")
+    def _check_families(self) -> Self:
+        grids = self.grids
+        if not grids:
+            msg = "no model family is named; name one with its grid, such as decision_tree"
+            raise ValueError(msg)
+        for name, grid in grids.items():
+            if not isinstance(grid, dict) or not all(isinstance(one, list) and one for one in grid.values()):
+                msg = f"{name}: give each argument a list of values to try"
+                raise ValueError(msg)
+            try:
+                find_family(name).place_grid(grid)
+            except ConfigurationError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def grids(self) -> dict[str, dict[str, list[Any]]]:
+        """The grid of each family, in their order."""
+        tree = {} if self.decision_tree is None else {"decision_tree": self.decision_tree.model_dump()}
+        return tree | dict(self.model_extra or {})
+
+
 class SklearnResearchParameters(Parameters):
     """Parameters of `sklearn_research`.
 
     Attributes:
         research_rows: At most so many rows are brought from the engine to pandas; null brings them all.
-        grid: The values that the search tries.
+        candidates: What the search tries.
+        choose: "best": the highest mean AUC over the folds; "one_standard_error": the simplest candidate within one
+            standard error of it, by family and then by the order of the grids, which go from simple to complex.
+        class_weight: "balanced" weighs rows by the inverse of their class' share; null weighs all alike.
         threshold: Rows with a probability above it are predicted to be positive.
-        seed: scikit-learn's `random_state`; it chooses between splits that are equally good.
+        seed: The `random_state` of estimators; a tree chooses by it between splits that are equally good.
     """
 
     block: ClassVar[str | None] = "sklearn_research"
 
     research_rows: PositiveInt | None
-    grid: Grid
+    candidates: Candidates
+    choose: Literal["best", "one_standard_error"] = "best"
+    class_weight: Literal["balanced"] | None = None
     threshold: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0, lt=2**32)

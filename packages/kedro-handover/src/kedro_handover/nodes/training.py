@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import asdict
 from typing import Any
 
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.contract import KEYS
+from kedro_handover.errors import ConfigurationError, HandOverError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
-from kedro_handover.lazy_types import DataFrame, DecisionTreeClassifier, SparkDataFrame, VerifiedModel
+from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
+from kedro_handover.models.family import Family, find_family, find_family_of
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
+from kedro_handover.nodes.research import collect_research_rows
+from kedro_handover.nodes.research_parameters import SklearnResearchParameters
+
+logger = logging.getLogger(__name__)
 
 VERIFICATION_ROWS = 50
 
@@ -32,88 +40,124 @@ def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
     return collect_to_pandas(first.select(_list_features(hashed.collect_schema().names())))
 
 
-def hand_over(research_model: DecisionTreeClassifier, verification_rows: DataFrame) -> tuple[VerifiedModel, str]:
+def hand_over(
+    research_model: Any,
+    model_input: IntoFrame,
+    verification_rows: DataFrame,
+    research_parameters: SklearnResearchParameters,
+) -> tuple[VerifiedModel, str, dict[str, Any]]:
     """Hand the research model over to Spark: the fitted model itself, not one trained again.
 
+    Before anything is saved it is proven, bit for bit: on all rows of research, and on rows that are made to be
+    difficult, on every threshold of the model and beside it.
+
     Args:
-        research_model: The fitted tree.
+        research_model: The fitted model.
+        model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
         verification_rows: A few rows of features.
+        research_parameters: `threshold`, and `research_rows`: how many rows research took at most.
 
     Returns:
-        The tree as an MLlib model, verified against what scikit-learn predicts for the rows, and as an SQL expression.
+        The model, verified against what its own library predicts for the rows: of a decision tree as MLlib's tree, of
+        any other as the description that a function in Java evaluates. The model as SQL. And what is promised:
+        `model_family`, `promise` in words, `score` and `probability` ("exact" or the bound), and the `rows` that were
+        tried.
 
     Raises:
-        HandOverError: If the tree can't be handed over exactly.
+        HandOverError: If the model can't be handed over, or one bit of a row differs.
     """
     from kedro_handover.datasets.verified_model_dataset import VerifiedModel as Verified
+    from kedro_handover.handover.handed import HandedOver
+    from kedro_handover.handover.handed import hand_over as prove_and_describe
+    from kedro_handover.handover.sql import MAX_NODES
     from kedro_handover.handover.tree import to_mllib, to_sql
     from kedro_handover.spark.session import get_spark
 
-    probability = research_model.predict_proba(verification_rows[research_model.feature_names_in_])[:, 1]
-    model = to_mllib(research_model, get_spark())
-    return Verified(model, verification_rows.assign(probability=probability)), to_sql(research_model)
+    features = list(verification_rows.columns)
+    rows = collect_research_rows(model_input, research_parameters)[features]
+    handed = prove_and_describe(research_model, prove_on=rows, threshold=research_parameters.threshold)
+    if not isinstance(handed, HandedOver):
+        msg = f"{type(research_model).__name__} has no description."
+        raise HandOverError(msg)
+    promise = {
+        **asdict(handed.promise),
+        "model_family": find_family_of(research_model),
+        "promise": str(handed.promise),
+        "digest": handed.description.digest,
+    }
+    logger.info("%s", promise["promise"])
+    if promise["model_family"] == "decision_tree":
+        model, sql = to_mllib(research_model, get_spark()), to_sql(research_model)
+    elif handed.description.n_nodes <= MAX_NODES:
+        model, sql = handed.description, handed.to_sql(dialect="spark")
+    else:
+        model, sql = handed.description, f"-- {handed.description.n_nodes:,} nodes are too many for SQL.\n"
+    if handed.promise.probability == "exact":
+        probability = research_model.predict_proba(verification_rows)[:, 1]
+        return Verified(model, verification_rows.assign(probability=probability)), sql, promise
+    return _verify(model, verification_rows), sql, promise
 
 
 def train_mllib(
     model_input: SparkDataFrame,
-    research_search: list[dict[str, Any]],
+    research_model: Any,
     verification_rows: DataFrame,
+    row_counts: dict[str, int],
     parameters: SparkProductionParameters,
 ) -> VerifiedModel:
-    """Train MLlib's decision tree on the same rows, with the hyperparameters that research found.
+    """Train MLlib's counterpart of the research model on the same rows, with its hyperparameters.
 
     Args:
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
-        research_search: A record for each candidate of the research, the best first.
+        research_model: The fitted model.
         verification_rows: A few rows of features.
+        row_counts: `train_positive` and `train_negative`.
         parameters: `max_bins` and `seed`.
 
     Returns:
-        The model, with what it predicts for the verification rows.
-    """
-    from kedro_handover.models.estimators import make_mllib_tree
+        The model, verified against what it predicts for the rows now.
 
+    Raises:
+        ConfigurationError: If the model is of no family that has a counterpart.
+    """
+    family, arguments, features = _find_counterpart(research_model, verification_rows)
+    learned = row_counts["train_positive"] + row_counts["train_negative"]
     rows = _label_training_rows(model_input, "double")
-    features = list(verification_rows.columns)
-    return _verify(
-        make_mllib_tree(features, research_search[0], parameters.max_bins, parameters.seed).fit(rows), verification_rows
-    )
+    return _verify(family.make_mllib(features, arguments, learned, parameters).fit(rows), verification_rows)
 
 
 def train_h2o(
     model_input: SparkDataFrame,
-    research_search: list[dict[str, Any]],
+    research_model: Any,
     verification_rows: DataFrame,
+    row_counts: dict[str, int],
     parameters: SparkProductionParameters,
 ) -> VerifiedModel:
-    """Train H2O's decision tree on the same rows, with the hyperparameters that research found.
+    """Train H2O's counterpart of the research model on the same rows, with its hyperparameters.
 
     Args:
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
-        research_search: A record for each candidate of the research, the best first.
+        research_model: The fitted model.
         verification_rows: A few rows of features.
+        row_counts: `train_positive` and `train_negative`.
         parameters: `h2o` and `seed`.
 
     Returns:
-        The model as a MOJO, with what it predicts for the verification rows.
+        The model as a MOJO, verified against what it predicts for the rows now.
 
     Raises:
+        ConfigurationError: If the model is of no family that has a counterpart.
         H2OError: If H2O does not start or does not train.
     """
-    from kedro_handover.models.estimators import make_h2o_tree
     from kedro_handover.spark.h2o import train_in_h2o
 
-    def make_estimator() -> Any:
-        return make_h2o_tree(
-            list(verification_rows.columns),
-            research_search[0],
-            parameters.h2o.bins,
-            parameters.h2o.histogram,
-            parameters.seed,
-            unknown_as_missing=parameters.h2o.unknown_as_missing,
-        )
-
+    family, arguments, features = _find_counterpart(research_model, verification_rows)
+    learned = row_counts["train_positive"] + row_counts["train_negative"]
     rows = _label_training_rows(model_input, "string")
+
+    def make_estimator() -> Any:
+        return family.make_h2o(features, arguments, learned, parameters)
+
     return _verify(train_in_h2o(make_estimator, rows, parameters.h2o.attempts), verification_rows)
 
 
@@ -141,6 +185,16 @@ def predict_on_spark(
     scored = add_probability(model.model, model_input)
     predicted = scored.withColumn("prediction", F.col("probability") > parameters.threshold)
     return predicted.select(*prediction_columns(predicted.columns))
+
+
+def _find_counterpart(model: Any, verification_rows: DataFrame) -> tuple[Family, dict[str, Any], list[str]]:
+    """Find the family of a fitted model; give it with the model's arguments and the features."""
+    name = find_family_of(model)
+    if name is None:
+        msg = f"{type(model).__name__} is of no model family, so nothing in production can be trained like it."
+        raise ConfigurationError(msg)
+    family = find_family(name)
+    return family, family.list_arguments(model), list(verification_rows.columns)
 
 
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:

@@ -23,7 +23,6 @@ METRICS_SHOWN = {
 }
 ARGUMENTS_SHOWN = {
     "family": "Family",
-    "family": "Family",
     "max_depth": "Depth at most",
     "min_samples_leaf": "Rows in a leaf, at least",
     "criterion": "Criterion",

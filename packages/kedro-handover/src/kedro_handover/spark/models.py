@@ -26,8 +26,8 @@ def add_probability(model: Any, rows: DataFrame) -> DataFrame:
     """Score rows.
 
     Args:
-        model: A pipeline of MLlib that gives `probability` as a vector, an H2O MOJO whose label is the text "false" or
-            "true", or an SQL expression.
+        model: A pipeline of MLlib that gives `probability` as a vector, the description of a model, an H2O MOJO whose
+            label is the text "false" or "true", or an SQL expression.
         rows: Have the feature columns.
 
     Returns:
@@ -40,9 +40,14 @@ def add_probability(model: Any, rows: DataFrame) -> DataFrame:
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
+    from kedro_handover.handover.description import Description
+    from kedro_handover.handover.spark_function import score_on_spark
+
     if isinstance(model, SqlModel):
         missing = F.raise_error(F.lit("A row misses a feature that the released model needs; nothing is scored."))
         return rows.withColumn("probability", F.coalesce(F.expr(model.sql), missing))
+    if isinstance(model, Description):
+        return score_on_spark(model, rows)
     if isinstance(model, PipelineModel):
         return model.transform(rows).withColumn("probability", vector_to_array(F.col("probability"))[1])
     if missing := [name for name in model.getFeaturesCols() if name not in rows.columns]:

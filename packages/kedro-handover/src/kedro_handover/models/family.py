@@ -1,0 +1,198 @@
+"""What a model family is: its estimator in research, and its counterparts that production trains beside it.
+
+A family is one class, found by the entry point `kedro_handover.models`. Those of the library are in the files beside
+this one; a package adds one of its own by naming its class there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kedro_handover.errors import ConfigurationError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.ml import Pipeline
+
+    from kedro_handover.nodes.production_parameters import SparkProductionParameters
+
+FEATURES_COLUMN = "features"
+LABEL_COLUMN = "label"
+"""For MLlib 0.0 or 1.0; for H2O the text "false" or "true", which it takes for two classes."""
+
+DEEPEST = 30
+"""Levels of splits that MLlib's trees have at most."""
+
+CRITERIA = {"gini": "gini", "entropy": "entropy", "log_loss": "entropy"}
+"""MLlib's `impurity` for scikit-learn's `criterion`; log_loss is another name of entropy there."""
+
+
+class Family(ABC):
+    """A kind of model that research can search among, and production can serve.
+
+    Attributes:
+        name: Its name in `parameters_sklearn_research.yml`.
+        title: Its name in reports.
+        package: The package that has its estimator, where it is not scikit-learn's.
+        extra: The extra of kedro-handover that installs the package.
+        simplicity: Its place among families from the simplest on: the search prefers a lower one where it is asked to.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    package: ClassVar[str | None] = None
+    extra: ClassVar[str | None] = None
+    simplicity: ClassVar[int]
+
+    @abstractmethod
+    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
+        """Make the estimator of research, with its defaults.
+
+        Args:
+            seed: Its `random_state`.
+            class_weight: "balanced", or None for rows that all weigh the same.
+
+        Returns:
+            A classifier with `predict_proba`; what its arguments are called, the grid calls them.
+        """
+
+    @abstractmethod
+    def make_mllib(
+        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
+    ) -> Pipeline:
+        """Make MLlib's counterpart.
+
+        Args:
+            features: The feature columns.
+            arguments: Those of the research model, all of them.
+            rows: How many rows it is trained on.
+            parameters: `max_bins` and `seed`.
+
+        Returns:
+            A pipeline that takes the features and `label`.
+        """
+
+    @abstractmethod
+    def make_h2o(
+        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
+    ) -> Any:
+        """Make H2O's counterpart; an H2O context has to run.
+
+        Args:
+            features: The feature columns.
+            arguments: Those of the research model, all of them.
+            rows: How many rows it is trained on.
+            parameters: `h2o` and `seed`.
+
+        Returns:
+            An estimator of Sparkling Water that takes the features and `label`.
+        """
+
+    def place_grid(self, grid: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Name the grid's arguments as the search needs them.
+
+        Args:
+            grid: Values to try, by argument of the estimator.
+
+        Returns:
+            The same, by the argument's place in what `make_estimator` gives.
+
+        Raises:
+            ConfigurationError: If the estimator has no such argument.
+        """
+        places = self._places()
+        for argument in grid:
+            if argument not in places:
+                msg = (
+                    f"sklearn_research.candidates.{self.name}: a {self.title} has no argument {argument!r}. "
+                    f"{suggest(argument, places)}"
+                )
+                raise ConfigurationError(msg)
+        return {places[argument]: values for argument, values in grid.items()}
+
+    def list_arguments(self, model: Any) -> dict[str, Any]:
+        """Give the arguments of a fitted model as the grid calls them."""
+        given = model.get_params()
+        return {argument: given[place] for argument, place in self._places().items()}
+
+    def _places(self) -> dict[str, str]:
+        """Give the place of each argument by its name: of a Pipeline, those of its last step."""
+        estimator = self.make_estimator(0, None)
+        names = estimator.get_params()
+        if "steps" not in names:
+            return {name: name for name in names}
+        last = f"{estimator.steps[-1][0]}__"
+        return {name.removeprefix(last): name for name in names if name.startswith(last)}
+
+
+@cache
+def list_families() -> dict[str, Family]:
+    """List the families that are installed, by name: the library's own, and those that other packages add."""
+    found = (point.load()() for point in entry_points(group="kedro_handover.models"))
+    return {family.name: family for family in sorted(found, key=lambda family: (family.simplicity, family.name))}
+
+
+def find_family(name: str) -> Family:
+    """Find a family by its name.
+
+    Args:
+        name: As in `parameters_sklearn_research.yml`.
+
+    Raises:
+        ConfigurationError: If there is none, or the package that it needs is not installed.
+    """
+    families = list_families()
+    if name not in families:
+        msg = f"sklearn_research.candidates: there is no model family {name!r}. {suggest(name, families)}"
+        raise ConfigurationError(msg)
+    family = families[name]
+    if family.package and find_spec(family.package) is None:
+        msg = (
+            f"sklearn_research.candidates.{name} needs {family.package}, which is not installed. "
+            f"Install kedro-handover with its extra {family.extra}."
+        )
+        raise ConfigurationError(msg)
+    return family
+
+
+def find_family_of(model: Any) -> str | None:
+    """Give the name of the family that a fitted model is of; None where it is of no family that is installed."""
+    for name, family in list_families().items():
+        if family.package is None or find_spec(family.package) is not None:
+            made = family.make_estimator(0, None)
+            if type(made) is type(model) and _steps_of(made) == _steps_of(model):
+                return name
+    return None
+
+
+def _steps_of(estimator: Any) -> list[type]:
+    return [type(step) for _, step in getattr(estimator, "steps", ())]
+
+
+def assemble(features: list[str], *stages: Any) -> Pipeline:
+    """Put the features into one vector before MLlib's stages."""
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import VectorAssembler
+
+    return Pipeline(stages=[VectorAssembler(inputCols=features, outputCol=FEATURES_COLUMN), *stages])
+
+
+def depth_of(arguments: Mapping[str, Any], deepest: int = DEEPEST) -> int:
+    """Give the depth of a model's trees where the counterpart has to have a bound.
+
+    Args:
+        arguments: `max_depth` (none, or -1 for LightGBM: no bound), and `max_leaf_nodes` or `num_leaves` where trees
+            grow leaf by leaf: so many leaves fill a tree of their logarithm's depth, which boosters leave uneven, so
+            one level more is allowed.
+        deepest: What the counterpart can at most.
+    """
+    depth = arguments.get("max_depth")
+    if depth is not None and depth > 0:
+        return min(int(depth), deepest)
+    leaves = arguments.get("max_leaf_nodes") or arguments.get("num_leaves")
+    return min(int(leaves).bit_length() + 1, deepest) if leaves else deepest
