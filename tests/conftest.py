@@ -1,4 +1,4 @@
-"""What the tests share: the engines, and one whole run of the project on a sample census."""
+"""What the tests share: the engines, and one whole run of the project on a synthetic census."""
 
 from __future__ import annotations
 
@@ -179,5 +179,5 @@ def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def sample_file(run_storage: Path) -> Path:
+def census_file(run_storage: Path) -> Path:
     return run_storage / "01_raw" / VINTAGES[2016].file

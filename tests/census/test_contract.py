@@ -6,27 +6,31 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import pytest
-from premises.pipelines.data_engineering.nodes import count_rejected, select_rejected
 
-from conftest import CENSUS, COLUMNS, PROJECT, Engine, check, clean, judge, read_rows
-from kedro_handover.contract import (
-    EAST,
-    FIRST_ROWS,
-    NORTH,
-    SOUTH,
-    TABLES,
-    WEST,
-    TableContract,
-    census_rules,
-    check_columns,
-    check_rows,
-    city_box_mm,
-    count_outcomes,
-)
+from conftest import CENSUS, COLUMNS, PROJECT, check, clean, judge, read_rows
+from kedro_handover.contract import list_rules
 from kedro_handover.errors import ContractError, DataError
-from kedro_handover.text_tables.dataset import TextTableDataset
+from kedro_handover.nodes.split import count_rows
+from kedro_handover.nodes.validation import select_rejected
+from kedro_handover.testing import Engine
+from kedro_handover.text_tables import TextTableDataset
 from premises.census.city import degrees_from_utm
+from premises.census.contract import (
+    EAST,
+    FEATURES,
+    NORTH,
+    PREMISES,
+    SOUTH,
+    WEST,
+    FeaturesTable,
+    PremisesTable,
+    census_rules,
+    city_box_mm,
+    list_feature_rules,
+)
 from premises.census.schema import VINTAGES
+from premises.pipeline_registry import register_pipelines
+from premises.pipelines.data_engineering.ingest import count_statuses, read_census
 from premises.pipelines.data_engineering.parameters import CensusParameters
 
 REAL_ROWS = PROJECT.parent / "shared/data/bcn2016_rows_34cols.csv"
@@ -37,7 +41,7 @@ UNKNOWN = {"N_PRINCIP": "Sense informació"}
 VINTAGE = VINTAGES[2016]
 RULES = census_rules(VINTAGE)
 
-BROKEN: list[tuple[dict[str, str | None], str, str]] = [
+VIOLATING: list[tuple[dict[str, str | None], str, str]] = [
     ({}, "", ""),
     ({"ID_BCN": None}, "id_is_readable", ""),
     ({"ID_BCN": "ID_BCN"}, "id_is_readable", ""),
@@ -113,103 +117,55 @@ def census(engine: Engine, *changes: dict[str, str | None]) -> object:
     return engine.from_arrow(read_rows(*changes))
 
 
-def refused_rows(frame: object, *, to_train: bool) -> str:
-    with pytest.raises(DataError) as refused:
-        check_rows(frame, VINTAGE, to_train=to_train)
-    return str(refused.value)
+def read_columns(*columns: str, year: int = 2016, rows: int = 1) -> pa.RecordBatchReader:
+    names = ("row_number", "malformed_line", *columns)
+    table = pa.table({name: pa.array([None] * rows, pa.string()) for name in names})
+    return read_census(table.to_reader(), CensusParameters(vintage=year, rejected_share=0))
 
 
 def refused_columns(*columns: str, year: int = 2016) -> str:
     with pytest.raises(DataError) as refused:
-        check_columns(columns, VINTAGES[year])
+        read_columns(*columns, year=year)
     return str(refused.value)
 
 
-def test_each_rule_is_broken_by_the_rows_that_break_it_and_no_others(engine: Engine) -> None:
-    rows = judge(engine, read_rows(*(change for change, _, _ in BROKEN), malformed_line=("1,2,3", "")))
-    whole, unread = rows[: len(BROKEN)], rows[len(BROKEN) :]
-    assert [[row["broken_rules"], row["warnings"]] for row in whole] == [expected for _, *expected in BROKEN]
-    assert all(row["broken_rules"].startswith("row_is_whole, id_is_readable, ") for row in unread)
+def test_each_rule_is_violated_by_the_rows_that_violate_it_and_no_others(engine: Engine) -> None:
+    rows = judge(engine, read_rows(*(change for change, _, _ in VIOLATING), malformed=("1,2,3", "")))
+    whole, malformed = rows[: len(VIOLATING)], rows[len(VIOLATING) :]
+    assert [[row["violated"], row["warned"]] for row in whole] == [expected for _, *expected in VIOLATING]
+    assert all(row["violated"].startswith("row_is_whole, id_is_readable, ") for row in malformed)
 
 
-def test_every_rule_is_broken_in_these_tests() -> None:
-    named = {name for _, rejects, warns in BROKEN for name in f"{rejects}, {warns}".split(", ") if name}
+def test_every_rule_is_violated_in_these_tests() -> None:
+    named = {name for _, rejects, warns in VIOLATING for name in f"{rejects}, {warns}".split(", ") if name}
     assert named | {"row_is_whole"} == {rule.name for rule in RULES}
 
 
 def test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reasons(engine: Engine) -> None:
-    table = read_rows(*(change for change, _, _ in BROKEN), malformed_line=("1,2,3",))
+    table = read_rows(*(change for change, _, _ in VIOLATING), malformed=("1,2,3",))
     checked = check(engine, table)
-    rejected = engine.rows(select_rejected(engine.from_arrow(table), checked, CENSUS))
+    rejected = engine.rows(select_rejected(engine.from_arrow(table), checked, list_rules(RULES)))
     valid = engine.rows(clean(engine, table))
     assert len(rejected) + len(valid) == len(table)
     by_row = {row["row_number"]: row for row in rejected}
     raw = {row["row_number"]: row for row in table.to_pylist()}
-    assert {number: {"broken_rules": row["broken_rules"], **raw[number]} for number, row in by_row.items()} == by_row
+    assert {
+        number: {"violated_rules": row["violated_rules"], **raw[number]} for number, row in by_row.items()
+    } == by_row
     assert {row["premises_id"] for row in valid} == {raw[number]["ID_BCN"] for number in raw.keys() - by_row.keys()}
     assert by_row[max(raw)]["malformed_line"] == "1,2,3"
 
 
 def test_all_rows_of_a_repeated_id_are_rejected(engine: Engine) -> None:
     rows = judge(engine, read_rows({}, {"ID_BCN": "1"}, {"ID_BCN": " 1"}, {}))
-    assert [row["broken_rules"] for row in rows] == ["id_is_unique"] * 3 + [""]
-
-
-def outcomes(engine: Engine, *changes: dict[str, str | None], share: float) -> dict[str, object]:
-    table = read_rows(*changes)
-    parameters = CensusParameters(vintage=2016, rejected_share=share)
-    frame, checked = engine.from_arrow(table), check(engine, table)
-    return count_rejected(frame, checked, select_rejected(frame, checked, CENSUS), parameters)
-
-
-def test_the_rows_are_counted_by_rule(engine: Engine) -> None:
-    counted = outcomes(engine, {}, {"ID_ACT": "?"}, {"SN_EIX": "?", "X_UTM_ETRS": "?"}, {"SN_EIX": "?"}, share=0.5)
-    assert {name: counted[name] for name in ("vintage", "rows_in", "valid", "rejected")} == {
-        "vintage": 2016,
-        "rows_in": 4,
-        "valid": 2,
-        "rejected": 2,
-    }
-    rows = {rule["name"]: (rule["rejects"], rule["rows"]) for rule in counted["rules"] if rule["rows"]}
-    assert rows == {
-        "flags_are_yes_or_no": (True, 2),
-        "place_is_readable": (True, 1),
-        "activity_is_in_class_list": (False, 1),
-    }
-
-
-def test_too_many_rejected_rows_end_the_run_with_their_reasons(engine: Engine) -> None:
-    with pytest.raises(DataError) as refused:
-        outcomes(engine, {}, {}, {"SN_EIX": "?"}, {"SN_EIX": "?", "X_UTM_ETRS": "?"}, share=0.49)
-    assert str(refused.value).startswith(
-        "census: 2 of 4 rows are rejected, and census.rejected_share allows 49.00%: flags_are_yes_or_no 2, "
-        "place_is_readable 1. See rejected_rows"
-    )
-
-
-def test_a_census_of_rejected_rows_alone_is_none_whatever_the_limit(engine: Engine) -> None:
-    with pytest.raises(DataError, match="1 of 1 rows are rejected, and none is left: flags_are_yes_or_no 1"):
-        outcomes(engine, {"SN_EIX": "?"}, share=1)
-
-
-def test_rows_that_are_unaccounted_for_end_the_run(engine: Engine) -> None:
-    checked = check(engine, read_rows({}, {"SN_EIX": "?"}))
-    more = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}, {}))
-    with pytest.raises(DataError, match="1 of 3 rows are unaccounted for"):
-        count_rejected(more, checked, select_rejected(more, checked, CENSUS), CENSUS)
-    less = engine.from_arrow(read_rows({}))
-    with pytest.raises(DataError, match="-1 of 1 rows are unaccounted for"):
-        count_rejected(less, checked, select_rejected(less, checked, CENSUS), CENSUS)
-    both = engine.from_arrow(read_rows({}, {"SN_EIX": "?"}))
-    with pytest.raises(DataError, match="1 rows are rejected, and 0 kept"):
-        count_rejected(both, checked, select_rejected(less, checked, CENSUS), CENSUS)
+    assert [row["violated"] for row in rows] == ["id_is_unique"] * 3 + [""]
 
 
 @pytest.mark.skipif(not REAL_ROWS.exists(), reason="the census' real rows are not beside this project")
-def test_real_rows_of_the_census_break_no_rule(engine: Engine) -> None:
+def test_real_rows_of_the_census_violate_no_rule(engine: Engine) -> None:
     table = TextTableDataset(filepath=str(REAL_ROWS)).load().read_all()
     rows = judge(engine, table)
-    assert [(row["broken_rules"], row["warnings"]) for row in rows] == [("", "")] * 5
+    assert [(row["violated"], row["warned"]) for row in rows] == [("", "")] * 5
 
 
 def test_the_box_of_the_city_is_that_of_its_barris() -> None:
@@ -229,16 +185,12 @@ def test_rules_have_names_of_their_own_and_say_what_they_are() -> None:
     for vintage in VINTAGES.values():
         rules = census_rules(vintage)
         assert len({rule.name for rule in rules}) == len(rules)
-        assert not {rule.name for rule in rules} & {*TABLES["premises"], *vintage.columns}
-        assert all(rule.says.endswith(".") for rule in rules)
-
-
-def test_outcomes_that_no_row_has_count_nothing() -> None:
-    assert count_outcomes([], RULES)["valid"] == count_outcomes([], RULES)["rejected"] == 0
+        assert not {rule.name for rule in rules} & {*PREMISES, *vintage.columns}
+        assert all(rule.description.endswith(".") for rule in rules)
 
 
 def test_the_order_of_columns_and_more_of_them_are_no_fault() -> None:
-    assert check_columns(["more", *reversed(COLUMNS)], VINTAGE) == ["more"]
+    assert read_columns("more", *reversed(COLUMNS)).schema.names == ["row_number", "malformed_line", *COLUMNS]
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -270,7 +222,7 @@ def test_a_file_of_another_kind_misses_every_column() -> None:
 def test_a_file_of_another_vintage_is_recognised(stated: int, found: int) -> None:
     columns = VINTAGES[found].columns
     if stated == found:
-        assert check_columns(columns, VINTAGES[stated]) == []
+        assert read_columns(*columns, year=stated).schema.names[2:] == list(columns)
     else:
         advice = f"This is the file of {found}: set census.vintage to {found}, and name it {VINTAGES[found].file}."
         assert refused_columns(*columns, year=stated).endswith(advice)
@@ -280,20 +232,27 @@ def test_a_part_of_another_vintage_is_recognised_too() -> None:
     assert "This looks like the file of 2022, not whole" in refused_columns(*VINTAGES[2022].columns[:30])
 
 
-@pytest.mark.parametrize(("table", "columns"), TABLES.items())
-def test_a_table_is_held_to_its_columns_and_types(engine: Engine, table: str, columns: dict[str, object]) -> None:
+OF_FEATURES = {"id": nw.String, "label": nw.Boolean, "group": nw.Int64, **dict.fromkeys(FEATURES, nw.Float32)}
+TABLES = {
+    "premises": (PremisesTable(), PREMISES, "premises_id"),
+    "features": (FeaturesTable("features"), OF_FEATURES, "id"),
+    "model_input": (FeaturesTable("model_input"), {**OF_FEATURES, "split": nw.String, "fold": nw.Int64}, "id"),
+}
+
+
+@pytest.mark.parametrize(("contract", "columns", "identity"), TABLES.values(), ids=TABLES)
+def test_a_table_is_held_to_its_columns_and_types(engine: Engine, contract, columns, identity: str) -> None:
     arrow = {
         nw.String: pa.string(), nw.Boolean: pa.bool_(), nw.Int64: pa.int64(), nw.Float64: pa.float64(),
         nw.Float32: pa.float32(), nw.Date: pa.date32(),
     }  # fmt: skip
     types = {name: arrow[dtype] for name, dtype in columns.items()}
-    contract = TableContract(table)
     good = engine.frame({name: [None] for name in types}, types)
     assert contract.validate(good) is good
     last = list(types)[-1]
     cases = [
         ({name: kind for name, kind in types.items() if name != last}, f"{last} is missing"),
-        (types | {"premises_id": pa.int64()}, "premises_id is Int64, and has to be String"),
+        (types | {identity: pa.int64()}, f"{identity} is Int64, and has to be String"),
         (types | {"more": pa.string()}, "more is not known"),
     ]
     for changed, message in cases:
@@ -301,29 +260,52 @@ def test_a_table_is_held_to_its_columns_and_types(engine: Engine, table: str, co
             contract.validate(engine.frame({name: [None] for name in changed}, changed))
 
 
+def test_features_that_violate_their_rules_end_the_run(engine: Engine) -> None:
+    cases = [
+        ({"is_on_axis": [0, 2, None]}, "2 rows violate that flags are 0 or 1."),
+        ({"district_id": [0, 11, 10]}, "2 rows violate that district_id is 1 to 10, and barri_id 1 to 73."),
+        ({"axis_share_in_section": [float("nan"), 1.1, -0.1]}, "3 rows violate that axis_share_in_section is 0 to 1."),
+        ({"x_metres": [float("inf"), 1, None]}, "2 rows violate that coordinates, distances and counts are known"),
+    ]
+    known = {"split": ["train", "train", "test"], "fold": [0, 1, -1], "label": [True, False, True]}
+    types = {"split": pa.string(), "fold": pa.int64(), "label": pa.bool_(), **dict.fromkeys(FEATURES, pa.float32())}
+    good = {name: [1] * 3 for name in FEATURES}
+    premises, features = engine.frame({"premises_id": ["1", "2", "3"]}), engine.frame({**known, **good}, types)
+    rejections, statuses = {"rows_in": 3, "valid": 3, "rejected": 0}, {"Actiu": 3}
+    count_rows(premises, features, features, rejections, statuses, list_feature_rules())
+    for changes, message in cases:
+        model_input = engine.frame({**known, **good, **changes}, types)
+        with pytest.raises(ContractError) as refused:
+            count_rows(premises, features, model_input, rejections, statuses, list_feature_rules())
+        assert message in str(refused.value)
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "statuses"),
     [
-        (ACTIVE, INACTIVE),
-        (ACTIVE, INACTIVE, UNKNOWN, {"N_PRINCIP": None}),
-        ({"N_PRINCIP": " Actiu "}, {"N_PRINCIP": "Sense activitat  "}),
+        ((ACTIVE, INACTIVE), {"Actiu": 1, "Sense activitat": 1}),
+        (
+            (ACTIVE, INACTIVE, UNKNOWN, {"N_PRINCIP": None}),
+            {"": 1, "Actiu": 1, "Sense activitat": 1, "Sense informació": 1},
+        ),
+        (({"N_PRINCIP": " Actiu "}, {"N_PRINCIP": "Sense activitat  "}), {"Actiu": 1, "Sense activitat": 1}),
     ],
 )
-def test_a_census_with_both_classes_is_good(engine: Engine, changes: tuple[dict[str, str | None], ...]) -> None:
-    check_rows(census(engine, *changes), VINTAGE, to_train=True)
+def test_a_census_with_both_classes_is_good(engine: Engine, changes, statuses: dict[str, int]) -> None:
+    assert count_statuses(census(engine, *changes), CENSUS) == statuses
 
 
-def test_column_names_without_rows_are_refused(engine: Engine) -> None:
-    for to_train in (True, False):
-        message = refused_rows(census(engine), to_train=to_train)
-        assert message == "census: there are column names and no rows. Get the census again."
+def test_column_names_without_rows_are_refused() -> None:
+    with pytest.raises(DataError) as refused:
+        read_columns(*COLUMNS, rows=0)
+    assert str(refused.value) == "census: there are column names and no rows. Download the file again."
 
 
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
-        ((ACTIVE, ACTIVE, UNKNOWN), "of 3 rows 2 have N_PRINCIP 'Actiu' and 0 have 'Sense activitat'"),
-        ((INACTIVE, UNKNOWN), "of 2 rows 0 have N_PRINCIP 'Actiu' and 1 have 'Sense activitat'"),
+        ((ACTIVE, ACTIVE, UNKNOWN), "of 3 rows 2 have N_PRINCIP 'Actiu' and 0 have N_PRINCIP 'Sense activitat'"),
+        ((INACTIVE, UNKNOWN), "of 2 rows 0 have N_PRINCIP 'Actiu' and 1 have N_PRINCIP 'Sense activitat'"),
         (({"N_PRINCIP": None}, {"N_PRINCIP": "1"}), "of 2 rows 0 have N_PRINCIP 'Actiu' and 0 have"),
         ((ACTIVE, {"N_PRINCIP": "sense activitat"}), "of 2 rows 1 have N_PRINCIP 'Actiu' and 0 have"),
     ],
@@ -331,18 +313,18 @@ def test_column_names_without_rows_are_refused(engine: Engine) -> None:
 def test_one_class_only_is_refused_with_the_counts(
     engine: Engine, changes: tuple[dict[str, str | None], ...], counts: str
 ) -> None:
-    assert counts in refused_rows(census(engine, *changes), to_train=True)
+    with pytest.raises(DataError) as refused:
+        count_statuses(census(engine, *changes), CENSUS)
+    assert counts in str(refused.value)
 
 
-@pytest.mark.parametrize("changes", [(ACTIVE,), (INACTIVE, UNKNOWN), (UNKNOWN,)])
-def test_premises_of_one_class_are_still_a_census(engine: Engine, changes: tuple[dict[str, str | None], ...]) -> None:
-    check_rows(census(engine, *changes), VINTAGE, to_train=False)
-
-
-def test_a_class_that_comes_late_is_found(engine: Engine) -> None:
-    check_rows(census(engine, *[ACTIVE] * (FIRST_ROWS + 1), INACTIVE), VINTAGE, to_train=True)
+@pytest.mark.parametrize("pipeline", ["scoring", "research_scoring"])
+def test_premises_of_one_class_are_still_a_census_to_score(pipeline: str) -> None:
+    names = {node.name.rpartition(".")[-1] for node in register_pipelines()[pipeline].nodes}
+    assert "check_premises" in names
+    assert not names & {"count_statuses", "count_rows"}  # which refuse them
 
 
 def test_a_status_is_read_as_the_cleaning_reads_it(engine: Engine) -> None:
     rows = census(engine, {"N_PRINCIP": "\tActiu\r"}, {"N_PRINCIP": "Sense  activitat"})
-    check_rows(rows, VINTAGE, to_train=True)
+    assert count_statuses(rows, CENSUS) == {"Actiu": 1, "Sense activitat": 1}

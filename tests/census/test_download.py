@@ -332,24 +332,24 @@ def test_a_known_copy_that_is_there_already_is_kept_without_a_request(portal, ta
     assert portal.asked == []
 
 
-def draw_sample(target):
-    """A sample and its note, as `synthetic_census` leaves them."""
+def generate(target):
+    """A synthetic census and its note, as `synthetic_census` leaves them."""
     target.parent.mkdir(parents=True)
     target.write_bytes(CENSUS.replace(b"Bar Pepe", b"MOSTRA 2"))
     write_note(target, note_beside(target), rows=3)
     assert is_synthetic_file(target)
 
 
-def test_a_drawn_sample_gives_way_and_its_note_goes_with_it(portal, target, capsys):
-    draw_sample(target)
+def test_a_synthetic_census_gives_way_and_its_note_goes_with_it(portal, target, capsys):
+    generate(target)
     download_census(VINTAGE, target, portal.url)
     assert target.read_bytes() == CENSUS
     assert list(target.parent.iterdir()) == [target]
-    assert f"{target} was a drawn sample: the published census replaces it." in capsys.readouterr().out
+    assert f"{target} was a synthetic census: the published census replaces it." in capsys.readouterr().out
 
 
-def test_a_drawn_sample_stays_a_drawn_sample_when_the_download_fails(portal, target):
-    draw_sample(target)
+def test_a_synthetic_census_stays_one_when_the_download_fails(portal, target):
+    generate(target)
     portal.answers[FILE_PATH] = reply(CENSUS, length=5000)
     with pytest.raises(CensusDownloadError, match="cut short"):
         download_census(VINTAGE, target, portal.url)
@@ -357,8 +357,8 @@ def test_a_drawn_sample_stays_a_drawn_sample_when_the_download_fails(portal, tar
     assert set(target.parent.iterdir()) == {target, note_beside(target)}
 
 
-def test_a_sample_that_somebody_changed_is_left_alone(portal, target):
-    draw_sample(target)
+def test_a_synthetic_census_that_somebody_changed_is_left_alone(portal, target):
+    generate(target)
     target.write_bytes(target.read_bytes() + b"4,Mine,41.7\n")
     with pytest.raises(CensusDownloadError, match="Move it away"):
         download_census(VINTAGE, target, portal.url)
@@ -366,8 +366,8 @@ def test_a_sample_that_somebody_changed_is_left_alone(portal, target):
     assert portal.asked == []
 
 
-def test_the_note_of_a_sample_does_not_stay_beside_a_known_copy_saved_by_hand(portal, target):
-    draw_sample(target)
+def test_the_note_of_a_synthetic_census_does_not_stay_beside_a_known_copy_saved_by_hand(portal, target):
+    generate(target)
     target.write_bytes(CENSUS)
     download_census(VINTAGE, target, portal.url)
     assert list(target.parent.iterdir()) == [target]

@@ -8,19 +8,20 @@ import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
 from kedro.io import DatasetError
-from premises.pipelines.data_engineering.nodes import read_census, select_rejected
 
-from conftest import Engine, check
+from conftest import check
 from kedro_handover.errors import DataError
-from kedro_handover.text_tables.dataset import TextTableDataset
+from kedro_handover.nodes.validation import select_rejected
+from kedro_handover.testing import Engine, to_pandas
+from kedro_handover.text_tables import TextTableDataset
 from oddities import HOSTILE, TEXTS, collect
 from premises.census.schema import VINTAGES
 from premises.census.synthetic import generate_census
+from premises.pipelines.data_engineering.ingest import list_census_rules, read_census
 from premises.pipelines.data_engineering.parameters import CensusParameters
 
 CASES = 2_000
@@ -47,14 +48,16 @@ def odd_census(year: int) -> pa.Table:
 def test_odd_rows_are_judged_and_read_as_on_pandas(engine: Engine, year: int) -> None:
     census, parameters = odd_census(year), CensusParameters(vintage=year, rejected_share=1)
     assert len(census) >= CASES
-    pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
+    pandas = Engine("pandas", to_pandas)
     here, there = check(engine, census, parameters), check(pandas, census, parameters)
     rows, expected = engine.rows(here), pandas.rows(there)
     assert [(one, other) for one, other in zip(rows, expected, strict=True) if one != other][:2] == []
-    rejected = engine.rows(select_rejected(engine.from_arrow(census), here, parameters))
-    assert rejected == pandas.rows(select_rejected(pandas.from_arrow(census), there, parameters))
+    rules = list_census_rules(parameters)
+    rejected = engine.rows(select_rejected(engine.from_arrow(census), here, rules))
+    assert rejected == pandas.rows(select_rejected(pandas.from_arrow(census), there, rules))
     assert 0.3 * CASES < len(rejected) < CASES
-    assert len(rejected) == sum(row["broken_rules"] > 0 for row in rows)
+    errors = 2 ** sum(rule["severity"] == "error" for rule in rules)
+    assert len(rejected) == sum(row["violations"] % errors > 0 for row in rows)
 
 
 def good_file() -> bytes:
@@ -125,7 +128,7 @@ def test_what_is_read_of_damaged_files_is_judged_as_on_pandas(engine: Engine) ->
     _, tables = odd_files()
     together = pa.concat_tables(tables)
     numbered = together.set_column(0, "row_number", pa.array(range(2, 2 + len(together))))
-    pandas = Engine("pandas", lambda rows: rows.to_pandas(types_mapper=pd.ArrowDtype))
+    pandas = Engine("pandas", to_pandas)
     parameters = CensusParameters(vintage=2016, rejected_share=1)
     rows, expected = engine.rows(check(engine, numbered, parameters)), pandas.rows(check(pandas, numbered, parameters))
     assert [(one, other) for one, other in zip(rows, expected, strict=True) if one != other][:2] == []

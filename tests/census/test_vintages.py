@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from premises.pipelines.data_engineering.nodes import split_and_balance
 
-from conftest import Engine, check, judge
+from conftest import check, judge
+from kedro_handover.nodes.split import SplitParameters, split_and_balance
+from kedro_handover.testing import Engine
 from premises.census.schema import VINTAGES
 from premises.census.synthetic import generate_census
-from premises.pipelines.data_engineering.parameters import CensusParameters, DataEngineeringParameters
+from premises.pipelines.data_engineering.parameters import CensusParameters
 
 ROWS = 500
 LATER = [year for year in VINTAGES if year != 2016]
@@ -59,8 +60,8 @@ def parameters(year: int) -> CensusParameters:
     return CensusParameters(vintage=year, rejected_share=0)
 
 
-def drawn(year: int, **changes: list[str | None]) -> pa.Table:
-    """A sample in the form of a vintage, as it is read from its file; the first cells of some columns are changed."""
+def generated(year: int, **changes: list[str | None]) -> pa.Table:
+    """A synthetic census as it is read from the file of a vintage; the first cells of some columns are changed."""
     table = generate_census(ROWS, seed=5, year=year).read_all().replace_schema_metadata(None)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for name, cells in changes.items():
@@ -72,7 +73,7 @@ def drawn(year: int, **changes: list[str | None]) -> pa.Table:
 def judge_once(engine: Engine, year: int) -> tuple[list[dict], dict[str, str]]:
     """The rows of a vintage and their types, once for each engine."""
     if (engine.name, year) not in judged:
-        census = drawn(year, **CELLS[year])
+        census = generated(year, **CELLS[year])
         types = engine.types(check(engine, census, parameters(year)))
         judged[engine.name, year] = judge(engine, census, parameters(year)), types
     return judged[engine.name, year]
@@ -87,7 +88,7 @@ def read(engine: Engine, year: int, column: str, texts: dict) -> list[object]:
 def test_the_same_premises_come_out_of_each_form(engine: Engine, year: int) -> None:
     of_2016, of_later = (judge_once(engine, vintage)[0][CHANGED:] for vintage in (2016, year))
     assert len(of_later) == ROWS - CHANGED
-    assert {row["broken_rules"] + row["warnings"] for row in of_later} <= {"", "date_is_readable"}
+    assert {row["violated"] + row["warned"] for row in of_later} <= {"", "date_is_readable"}
     for one, other in zip(of_2016, of_later, strict=True):
         assert {name: one[name] for name in one.keys() - OF_THE_FILE} == {
             name: other[name] for name in other.keys() - OF_THE_FILE
@@ -110,10 +111,10 @@ def test_the_flags_of_2022_say_yes_in_words(engine: Engine) -> None:
 
 
 def test_flags_the_other_way_round_are_noticed_by_the_name_of_the_axis(engine: Engine) -> None:
-    table = drawn(2019)
+    table = generated(2019)
     flags = ["1" if flag == "0" else "0" for flag in table["SN_Eix"].to_pylist()]
-    rows = judge(engine, drawn(2019, SN_Eix=flags), parameters(2019))
-    assert all("axis_has_a_name" in row["warnings"] for row in rows)
+    rows = judge(engine, generated(2019, SN_Eix=flags), parameters(2019))
+    assert all("axis_has_a_name" in row["warned"] for row in rows)
 
 
 def test_ids_of_2022_are_uuids_in_any_case(engine: Engine) -> None:
@@ -133,10 +134,10 @@ def test_ids_that_are_text_are_split_alike_on_every_engine(engine: Engine) -> No
     digits = ["".join(filter(str.isdigit, identity)) for identity in ids]
     modulus = 2**31 - 1
     seeds = [(int(text[:15]) + int(text[15:30] or 0)) % modulus for text in digits]
-    columns = {"premises_id": ids, "is_active": [True, False] * 2_500, "x_metres": [1.5] * 5_000}
-    types = {"premises_id": pa.string(), "is_active": pa.bool_(), "x_metres": pa.float32()}
-    stated = DataEngineeringParameters(grid_metres=100, test_share=TEST_SHARE, folds=5, majority_per_minority=1)
-    rows = {row["premises_id"]: row for row in engine.rows(split_and_balance(engine.frame(columns, types), stated))}
+    columns = {"id": ids, "label": [True, False] * 2_500, "x_metres": [1.5] * 5_000}
+    types = {"id": pa.string(), "label": pa.bool_(), "x_metres": pa.float32()}
+    stated = SplitParameters(test_share=TEST_SHARE, folds=5, majority_per_minority=1)
+    rows = {row["id"]: row for row in engine.rows(split_and_balance(engine.frame(columns, types), stated))}
     expected = {
         identity: "test" if seed * 48271 % modulus % 100 < TEST_SHARE * 100 else "train"
         for identity, seed in zip(ids, seeds, strict=True)

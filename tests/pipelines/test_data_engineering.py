@@ -1,26 +1,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
-from premises.pipelines.data_engineering.nodes import (
-    build_features,
-    count_rows,
-    split_and_balance,
-)
 
-from conftest import Engine, check, clean, judge, read_rows
-from kedro_handover.errors import ContractError, DataError
+from conftest import check, clean, judge, read_rows
 from kedro_handover.evaluation.leaks import LEAK_AUC, single_column_aucs
-from kedro_handover.text_tables.dataset import TextTableDataset
+from kedro_handover.nodes.split import SplitParameters, split_and_balance
+from kedro_handover.testing import Engine
+from kedro_handover.text_tables import TextTableDataset
 from premises.census.schema import SYNTHETIC_NAME_PREFIX
+from premises.pipelines.data_engineering.features import build_features
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 
-PARAMETERS = DataEngineeringParameters(grid_metres=100, test_share=0.2, folds=5, majority_per_minority=1)
+PARAMETERS = DataEngineeringParameters(grid_metres=100)
+SPLIT = SplitParameters(test_share=0.2, folds=5, majority_per_minority=1)
 
 FEATURES = [
     "is_on_street",
@@ -50,9 +46,11 @@ def test_a_premises_is_typed_and_named(engine: Engine) -> None:
     (row,) = typed(engine, {})
     assert row == {
         "row_number": 2,
-        "broken_rules": "",
-        "warnings": "",
+        "violations": 0,
+        "violated": "",
+        "warned": "",
         "premises_id": "1",
+        "is_synthetic": False,
         "is_active": True,
         "status": "Actiu",
         "sector": "Comerç al detall",
@@ -101,7 +99,7 @@ def test_types_are_the_same_on_every_engine(engine: Engine) -> None:
     }
     assert {name for name, dtype in types.items() if dtype == "Float64"} == {"latitude", "longitude"}
     assert types["surveyed_on"] == "Date"
-    assert types["is_active"] == types["is_on_axis"] == "Boolean"
+    assert types["is_active"] == types["is_on_axis"] == types["is_synthetic"] == "Boolean"
     assert types["premises_id"] == types["street"] == "String"
 
 
@@ -203,132 +201,33 @@ def test_a_premises_with_half_a_place_does_not_move_the_centre(engine: Engine) -
 def test_features_are_float32_and_about_the_place_only(engine: Engine) -> None:
     premises = clean(engine, read_rows({}))
     types = engine.types(build_features(premises, PARAMETERS))
-    assert types == {"premises_id": "String", "is_active": "Boolean"} | dict.fromkeys(FEATURES, "Float32")
+    assert types == {"id": "String", "label": "Boolean", "group": "Int64"} | dict.fromkeys(FEATURES, "Float32")
 
 
-def many(engine: Engine, active: int, inactive: int, unknown: int = 0, step: int = 1) -> object:
-    labels = [True] * active + [False] * inactive + [None] * unknown
-    ids = list(range(1, len(labels) * step + 1, step))
-    random.Random(0).shuffle(labels)
-    columns = {"premises_id": ids, "is_active": labels, "x_metres": [1.5] * len(labels)}
-    return engine.frame(columns, {"premises_id": pa.int64(), "is_active": pa.bool_(), "x_metres": pa.float32()})
+def test_synthetic_premises_are_told_by_their_names(engine: Engine) -> None:
+    names = {f"{SYNTHETIC_NAME_PREFIX}BAR": True, "BAR": False, "MOSTRARI": False, None: False}
+    assert read_cells(engine, "N_LOCAL", "is_synthetic", *names) == list(names.values())
 
 
-def test_the_split_is_the_stated_arithmetic_of_the_id(engine: Engine) -> None:
-    rows = engine.rows(
-        split_and_balance(many(engine, 500, 500), PARAMETERS.model_copy(update={"majority_per_minority": 99}))
-    )
-    modulus = 2**31 - 1
-    expected = ["test" if (row["premises_id"] * 48271 % modulus) % 100 < 20 else "train" for row in rows]
-    assert [row["split"] for row in rows] == expected
-    assert len(rows) == 1000
+def test_premises_are_grouped_by_their_district(engine: Engine) -> None:
+    other = {"Codi_Districte": "2", "Codi_Barri": "5", "SEC_CENS": "2030"}
+    assert [(row["id"], row["group"]) for row in features(engine, {}, other)] == [("1", 1), ("2", 2)]
 
 
-def test_the_test_share_is_kept_and_folds_are_even(engine: Engine) -> None:
-    rows = engine.rows(split_and_balance(many(engine, 10_000, 10_000), PARAMETERS))
-    in_test = [row for row in rows if row["split"] == "test"]
-    assert len(in_test) / 20_000 == pytest.approx(0.2, abs=0.01)
-    assert {row["fold"] for row in in_test} == {-1}
-    folds = np.bincount([row["fold"] for row in rows if row["split"] == "train"])
-    assert len(folds) == 5
-    assert folds / folds.sum() == pytest.approx(np.full(5, 0.2), abs=0.01)
-
-
-@pytest.mark.parametrize("ratio", [1, 2.5])
-def test_the_larger_class_is_thinned_in_train_only(engine: Engine, ratio: float) -> None:
-    rows = engine.rows(
-        split_and_balance(many(engine, 20_000, 2_000), PARAMETERS.model_copy(update={"majority_per_minority": ratio}))
-    )
-    train = [row["is_active"] for row in rows if row["split"] == "train"]
-    test = [row["is_active"] for row in rows if row["split"] == "test"]
-    assert sum(train) / (len(train) - sum(train)) == pytest.approx(ratio, rel=0.06)
-    assert sum(test) / (len(test) - sum(test)) == pytest.approx(10, rel=0.15)
-    everyone = engine.rows(
-        split_and_balance(many(engine, 20_000, 2_000), PARAMETERS.model_copy(update={"majority_per_minority": 99}))
-    )
-    assert len(test) == sum(row["split"] == "test" for row in everyone)
-    assert len(train) - sum(train) == sum(row["split"] == "train" and not row["is_active"] for row in everyone)
-
-
-def test_thinning_takes_premises_from_all_over_the_ids(engine: Engine) -> None:
-    rows = engine.rows(split_and_balance(many(engine, 20_000, 2_000), PARAMETERS))
-    kept = [row["premises_id"] for row in rows if row["split"] == "train" and row["is_active"]]
-    tenths = np.histogram(kept, bins=10, range=(0, 22_000))[0]
-    assert tenths.min() > 0.7 * tenths.mean()
-
-
-def test_premises_of_unknown_status_are_left_out(engine: Engine) -> None:
-    rows = engine.rows(split_and_balance(many(engine, 50, 50, unknown=100), PARAMETERS))
-    assert {row["is_active"] for row in rows} == {True, False}
-
-
-def three_tables(engine: Engine, **changes: list) -> tuple:
-    """Premises, their features, and a model input that is changed."""
-    names = [f"{SYNTHETIC_NAME_PREFIX}BAR", "BAR", None]
-    premises = engine.frame(
-        {"is_active": [True, False, None], "name": names}, {"is_active": pa.bool_(), "name": pa.string()}
-    )
-    features = {name: [1] * 3 for name in FEATURES}
-    types = {"split": pa.string(), "fold": pa.int64(), "is_active": pa.bool_(), **dict.fromkeys(FEATURES, pa.float32())}
-    known = {"split": ["train", "train", "test"], "fold": [0, 1, -1], "is_active": [True, False, True]}
-    of_features = {name: types[name] for name in FEATURES}
-    return premises, engine.frame(features, of_features), engine.frame(known | features | changes, types)
-
-
-def test_rows_are_counted_by_status_split_and_origin(engine: Engine) -> None:
-    assert count_rows(*three_tables(engine), {"rows_in": 5, "valid": 3, "rejected": 2}) == {
-        "rows_in": 5,
-        "rejected": 2,
-        "premises": 3,
-        "drawn": 1,
-        "active": 1,
-        "inactive": 1,
-        "unknown": 1,
-        "train_active": 1,
-        "train_inactive": 1,
-        "test_active": 1,
-        "test_inactive": 0,
-    }
-
-
-def test_premises_that_are_not_the_valid_rows_end_the_run(engine: Engine) -> None:
-    with pytest.raises(DataError, match=r"4 rows are valid, and premises has 3\. They are not of one run"):
-        count_rows(*three_tables(engine), {"rows_in": 5, "valid": 4, "rejected": 1})
-
-
-def test_a_table_that_breaks_its_rules_ends_the_run(engine: Engine) -> None:
-    cases = [
-        (
-            {"split": ["train", "train", "?"]},
-            "model_input: 1 rows break that fold is -1 in test, and 0 or more in train.",
-        ),
-        ({"fold": [-1, None, -1]}, "2 rows break that fold is"),
-        ({"is_active": [True, False, None]}, "1 rows break that is_active is known."),
-        ({"is_on_axis": [0, 2, None]}, "2 rows break that flags are 0 or 1."),
-        ({"district_id": [0, 11, 10]}, "2 rows break that district_id is 1 to 10, and barri_id 1 to 73."),
-        ({"axis_share_in_section": [float("nan"), 1.1, -0.1]}, "3 rows break that axis_share_in_section is 0 to 1."),
-        ({"x_metres": [float("inf"), 1, None]}, "2 rows break that coordinates, distances and counts are known"),
-    ]
-    for changes, message in cases:
-        with pytest.raises(ContractError) as refused:
-            count_rows(*three_tables(engine, **changes), {"rows_in": 3, "valid": 3, "rejected": 0})
-        assert message in str(refused.value)
-
-
-def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, sample_file) -> None:
-    census = TextTableDataset(filepath=str(sample_file)).load().read_all().take(list(range(0, 78_033, 13)))
+def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, census_file) -> None:
+    census = TextTableDataset(filepath=str(census_file)).load().read_all().take(list(range(0, 78_033, 13)))
     tables = [census, census.take(np.random.default_rng(1).permutation(len(census)))]
     first, second = (
-        engine.rows(split_and_balance(build_features(clean(engine, table), PARAMETERS), PARAMETERS)) for table in tables
+        engine.rows(split_and_balance(build_features(clean(engine, table), PARAMETERS), SPLIT)) for table in tables
     )
     assert len(first) > 500
     assert first == second
 
 
-def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_file, run_storage) -> None:
-    premises = clean(engine, TextTableDataset(filepath=str(sample_file)).load().read_all())
+def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, census_file, run_storage) -> None:
+    premises = clean(engine, TextTableDataset(filepath=str(census_file)).load().read_all())
     features = build_features(premises, PARAMETERS)
-    model_input = split_and_balance(features, PARAMETERS)
+    model_input = split_and_balance(features, SPLIT)
     for path, native in (
         ("02_intermediate/premises", premises),
         ("04_feature/features", features),
@@ -341,8 +240,8 @@ def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, sample_f
 
 
 def test_no_single_feature_knows_the_label(run_storage) -> None:
-    rows = pd.read_parquet(run_storage / "04_feature/features.parquet").dropna(subset="is_active")
-    label = rows["is_active"].astype(bool).reset_index(drop=True)
+    rows = pd.read_parquet(run_storage / "04_feature/features.parquet").dropna(subset="label")
+    label = rows["label"].astype(bool).reset_index(drop=True)
     aucs = single_column_aucs(rows[FEATURES], label)
     assert {name: auc for name, auc in aucs.items() if auc > LEAK_AUC} == {}
 
@@ -356,4 +255,4 @@ def test_the_search_for_leaks_finds_the_columns_that_do_leak(run_storage) -> Non
 
 def test_what_gives_the_label_away_never_reaches_the_model(run_storage) -> None:
     columns = pd.read_parquet(run_storage / "05_model_input/model_input.parquet").columns
-    assert list(columns) == ["premises_id", "split", "fold", "is_active", *FEATURES]
+    assert list(columns) == ["id", "split", "fold", "label", "group", *FEATURES]

@@ -177,9 +177,9 @@ def test_no_java_starts_for_a_look_at_the_project(arguments) -> None:
     assert "java" not in seen
 
 
-def test_no_java_starts_in_a_run_of_base(sample_file, tmp_path) -> None:
+def test_no_java_starts_in_a_run_of_base(census_file, tmp_path) -> None:
     (tmp_path / "01_raw").mkdir()
-    rows = pd.read_csv(sample_file, dtype=str, keep_default_na=False).iloc[::10]
+    rows = pd.read_csv(census_file, dtype=str, keep_default_na=False).iloc[::10]
     rows.to_csv(tmp_path / "01_raw" / VINTAGES[2016].file, index=False)
     status, seen, said = programs_started_by("-m", "kedro", "run", f"--params=storage={tmp_path}")
     assert status == 0, said

@@ -1,4 +1,4 @@
-"""A sample is written whole or not at all, and never over anything that was not drawn."""
+"""A synthetic census is written whole or not at all, and never over anything that was not generated."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
-from kedro_handover.datasets import writing
+from kedro_handover.datasets import atomic
 from premises.census.origin import SYNTHETIC_NOTICE, is_synthetic_file
 from premises.census.synthetic_census_dataset import SyntheticCensusDataset
 
@@ -70,9 +70,9 @@ def test_a_folder_has_one_part_for_each_batch_with_the_rows_of_the_csv(tmp_path)
     assert parts == list(PARTS)
 
 
-def test_the_note_says_that_it_is_a_sample_and_digests_it(tmp_path):
+def test_the_note_says_that_it_is_synthetic_and_digests_it(tmp_path):
     dataset(tmp_path / "census.csv").save(reader())
-    note = json.loads((tmp_path / "census.csv.sample.json").read_text(encoding="utf-8"))
+    note = json.loads((tmp_path / "census.csv.synthetic.json").read_text(encoding="utf-8"))
     assert note["notice"] == SYNTHETIC_NOTICE
     assert note["credit"] == "Source of the data: Barcelona City Council"
     assert note["rows"] == 3
@@ -81,29 +81,39 @@ def test_the_note_says_that_it_is_a_sample_and_digests_it(tmp_path):
 
 def test_a_folder_is_digested_part_after_part(tmp_path):
     dataset(tmp_path / "census.parquet").save(reader())
-    note = json.loads((tmp_path / "census.parquet.sample.json").read_text(encoding="utf-8"))
+    note = json.loads((tmp_path / "census.parquet.synthetic.json").read_text(encoding="utf-8"))
     content = b"".join(part.read_bytes() for part in sorted((tmp_path / "census.parquet").iterdir()))
     assert note["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_a_sample_replaces_an_earlier_sample(place):
+def test_a_synthetic_census_replaces_an_earlier_one(place):
     dataset(place).save(reader())
     dataset(place).save(reader(PARTS[:1]))
     assert is_synthetic_file(place)
-    assert json.loads(place.with_name(f"{place.name}.sample.json").read_text(encoding="utf-8"))["rows"] == 2
-    assert names(place.parent) == [place.name, f"{place.name}.sample.json"]
+    assert json.loads(place.with_name(f"{place.name}.synthetic.json").read_text(encoding="utf-8"))["rows"] == 2
+    assert names(place.parent) == [place.name, f"{place.name}.synthetic.json"]
 
 
-def test_a_file_that_was_not_drawn_is_left_as_it_is_and_nothing_is_drawn(place):
+def test_what_has_the_note_of_a_former_version_is_replaced_and_the_note_goes(place):
+    dataset(place).save(reader())
+    note, former = (place.with_name(f"{place.name}.{kind}.json") for kind in ("synthetic", "sample"))
+    note.rename(former)
+    assert is_synthetic_file(place)
+    dataset(place).save(reader(PARTS[:1]))
+    assert names(place.parent) == [place.name, note.name]
+    assert json.loads(note.read_text(encoding="utf-8"))["rows"] == 2
+
+
+def test_a_file_that_was_not_generated_is_left_as_it_is_and_nothing_is_generated(place):
     place.write_text("the real census")
-    undrawn = reader()
+    unread = reader()
     with pytest.raises(DatasetError, match="Move it away"):
-        dataset(place).save(undrawn)
+        dataset(place).save(unread)
     assert place.read_text() == "the real census"
-    assert undrawn.read_next_batch().num_rows == 2
+    assert unread.read_next_batch().num_rows == 2
 
 
-def test_a_folder_that_was_not_drawn_is_left_as_it_is(place):
+def test_a_folder_that_was_not_generated_is_left_as_it_is(place):
     place.mkdir()
     (place / "kept.txt").write_text("mine")
     with pytest.raises(DatasetError, match="Move it away"):
@@ -111,7 +121,7 @@ def test_a_folder_that_was_not_drawn_is_left_as_it_is(place):
     assert (place / "kept.txt").read_text() == "mine"
 
 
-def test_a_sample_that_was_changed_since_is_left_as_it_is(place):
+def test_a_synthetic_census_that_was_changed_since_is_left_as_it_is(place):
     dataset(place).save(reader())
     changed = place if place.is_file() else place / "part-00000.parquet"
     changed.write_bytes(changed.read_bytes() + b"\n")
@@ -119,7 +129,7 @@ def test_a_sample_that_was_changed_since_is_left_as_it_is(place):
         dataset(place).save(reader())
 
 
-def test_a_file_that_comes_while_the_sample_is_drawn_is_left_as_it_is(tmp_path):
+def test_a_file_that_comes_while_the_census_is_generated_is_left_as_it_is(tmp_path):
     place = tmp_path / "census.csv"
 
     def batches():
@@ -144,7 +154,7 @@ def test_an_interrupted_run_leaves_nothing_where_the_catalog_looks(place):
     assert names(place.parent) == []
 
 
-def test_an_interrupted_run_keeps_the_earlier_sample(place):
+def test_an_interrupted_run_keeps_the_earlier_census(place):
     dataset(place).save(reader())
     with pytest.raises(KeyboardInterrupt):
         dataset(place).save(interrupted_reader())
@@ -171,26 +181,26 @@ SyntheticCensusDataset(filepath={str(place)!r}).save(pa.RecordBatchReader.from_b
     assert not place.exists()
     assert len(names(place.parent)) == 1
     dataset(place).save(reader())
-    assert names(place.parent) == [place.name, f"{place.name}.sample.json"]
+    assert names(place.parent) == [place.name, f"{place.name}.synthetic.json"]
 
 
 def test_nothing_is_synthetic_file_where_there_is_nothing_or_no_note_or_a_broken_one(tmp_path):
     assert not is_synthetic_file(tmp_path / "census.csv")
     (tmp_path / "census.csv").write_text("the real census")
     assert not is_synthetic_file(tmp_path / "census.csv")
-    (tmp_path / "census.csv.sample.json").write_text("{half a no")
+    (tmp_path / "census.csv.synthetic.json").write_text("{half a no")
     assert not is_synthetic_file(tmp_path / "census.csv")
 
 
 def test_progress_is_logged_while_the_parts_are_written(place, caplog, monkeypatch):
-    monkeypatch.setattr(writing, "SECONDS_BETWEEN_PROGRESS", 0)
+    monkeypatch.setattr(atomic, "SECONDS_BETWEEN_PROGRESS", 0)
     with caplog.at_level(logging.INFO):
         dataset(place).save(reader())
     assert "2 of 3 rows written" in caplog.text
     assert SYNTHETIC_NOTICE in caplog.text
 
 
-def test_a_remote_place_is_refused_before_anything_is_drawn():
+def test_a_remote_place_is_refused_before_anything_is_generated():
     with pytest.raises(DatasetError, match="is not local"):
         dataset("s3://bucket/census.csv").save(reader())
 
@@ -201,7 +211,7 @@ def test_an_unknown_format_is_refused():
 
 
 def test_it_is_not_loaded_under_this_name(place):
-    with pytest.raises(DatasetError, match="Load `census` instead"):
+    with pytest.raises(DatasetError, match="Load `census_file` instead"):
         dataset(place).load()
 
 

@@ -1,6 +1,7 @@
-"""A drawn census has the published counts, and the form and the quirks of the published file."""
+"""A synthetic census has the published counts, and the form and the quirks of the published file."""
 
 import csv
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from premises.census.origin import SYNTHETIC_NOTICE
 from premises.census.published import ESTIMATE_MARGIN, published_2016
 from premises.census.schema import SYNTHETIC_NAME_PREFIX, VINTAGES
 from premises.census.synthetic import BAD_DATE, generate_census
+from premises.census.synthetic_census_dataset import SyntheticCensusDataset
 
 FIGURES = published_2016()
 PUBLISHED_TABLES = Path(__file__).parents[2].parent / "shared" / "data"
@@ -23,16 +25,18 @@ needs_published_tables = pytest.mark.skipif(
 )
 DEGREES_TOLERANCE = 1e-6
 RESTAURANTS = "14"
+SHA256 = "3a34263d004e211ecf4e1cd4d36425d263098c5a1e98c7f0f525e5bd72c0c0be"
+"""Of the CSV of 78,033 rows of the seed 2016."""
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def generated():
     return generate_census(FIGURES.rows, seed=2016).read_all()
 
 
 @pytest.fixture(scope="module")
-def census(drawn):
-    return drawn.to_pandas()
+def census(generated):
+    return generated.to_pandas()
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +48,13 @@ def counts(column):
     return column.value_counts().to_dict()
 
 
-def test_it_has_the_columns_of_the_file_as_text(drawn):
-    assert tuple(drawn.schema.names) == VINTAGES[2016].columns
-    assert set(drawn.schema.types) == {pa.string()}
+def test_it_has_the_columns_of_the_file_as_text(generated):
+    assert tuple(generated.schema.names) == VINTAGES[2016].columns
+    assert set(generated.schema.types) == {pa.string()}
 
 
-def test_it_says_that_it_is_a_sample(drawn, census):
-    assert drawn.schema.metadata[b"notice"].decode() == SYNTHETIC_NOTICE
+def test_it_says_that_it_is_synthetic(generated, census):
+    assert generated.schema.metadata[b"notice"].decode() == SYNTHETIC_NOTICE
     assert census["N_LOCAL"].str.startswith(SYNTHETIC_NAME_PREFIX).all()
 
 
@@ -89,11 +93,11 @@ def test_barris_and_activities_are_those_of_the_published_tables(census):
         ("bcn2016_barri.csv", "Codi_Barri", "Codi_Barri"),
         ("bcn2016_activity.csv", "ID_ACT", "ID_ACT"),
     ):
-        of_sample = counts(census[column])
+        of_synthetic = counts(census[column])
         with (PUBLISHED_TABLES / name).open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 margin = ESTIMATE_MARGIN if row["n_2016_quality"] == "estimated" else 0
-                assert abs(of_sample[row[key]] - int(row["n_2016"])) <= margin, row
+                assert abs(of_synthetic[row[key]] - int(row["n_2016"])) <= margin, row
 
 
 def test_activities_agree_with_the_class_list_and_are_exact(census):
@@ -232,10 +236,10 @@ def test_barris_differ_within_their_district_as_they_did_in_2019(census):
     )
     barris.columns = ["id", "district", "premises", "published"]
     not_active = (census["ID_PRINCIP"] != "1").groupby(census["Codi_Barri"].astype(int)).mean()
-    barris["drawn"] = barris["id"].map(not_active)
+    barris["generated"] = barris["id"].map(not_active)
     large = barris[barris["premises"] > 400]
-    within = large[["published", "drawn"]] - large.groupby("district")[["published", "drawn"]].transform("mean")
-    assert within.corr().loc["published", "drawn"] > 0.5
+    within = large[["published", "generated"]] - large.groupby("district")[["published", "generated"]].transform("mean")
+    assert within.corr().loc["published", "generated"] > 0.5
 
 
 def test_a_tree_learns_from_the_place_who_is_active_but_no_column_tells_it_alone(census):
@@ -258,26 +262,32 @@ def test_a_tree_learns_from_the_place_who_is_active_but_no_column_tells_it_alone
     assert max(auc([name]) for name in place) < 0.75
 
 
-def test_the_same_seed_draws_the_same_rows_and_another_one_does_not(drawn):
-    assert generate_census(FIGURES.rows, seed=2016).read_all().equals(drawn)
-    assert not generate_census(FIGURES.rows, seed=2017).read_all().equals(drawn)
+def test_the_same_seed_gives_the_same_rows_and_another_one_does_not(generated):
+    assert generate_census(FIGURES.rows, seed=2016).read_all().equals(generated)
+    assert not generate_census(FIGURES.rows, seed=2017).read_all().equals(generated)
 
 
 @pytest.mark.parametrize("rows", [1, 100, 78_034])
-def test_any_number_of_rows_can_be_drawn(rows):
+def test_any_number_of_rows_can_be_generated(rows):
     ids = generate_census(rows, seed=1).read_all()["ID_BCN"].to_pylist()
     assert ids == [str(number) for number in range(1, rows + 1)]
 
 
-def test_every_whole_part_is_a_census_of_its_own(three_parts, drawn):
+def test_every_whole_part_is_a_census_of_its_own(three_parts, generated):
     assert three_parts.num_rows == 200_000
     assert three_parts["ID_BCN"].to_pylist() == [str(number) for number in range(1, 200_001)]
     first, second = three_parts.slice(0, FIGURES.rows), three_parts.slice(FIGURES.rows, FIGURES.rows)
-    assert first.equals(drawn)
-    assert not second.drop_columns("ID_BCN").equals(drawn.drop_columns("ID_BCN"))
+    assert first.equals(generated)
+    assert not second.drop_columns("ID_BCN").equals(generated.drop_columns("ID_BCN"))
     for columns in (["N_SECTOR", "Codi_Districte"], ["ID_ACT"], ["Nom_Barri"], ["Codi_Barri", "SN_EIX"]):
         of_each = [part.group_by(columns).aggregate([([], "count_all")]).to_pylist() for part in (first, second)]
         assert sorted(of_each[0], key=str) == sorted(of_each[1], key=str)
+
+
+def test_the_file_has_the_bytes_that_it_had_in_every_version(tmp_path):
+    place = tmp_path / VINTAGES[2016].file
+    SyntheticCensusDataset(filepath=str(place)).save(generate_census(FIGURES.rows, seed=2016))
+    assert sha256(place.read_bytes()).hexdigest() == SHA256
 
 
 def test_what_is_left_over_is_a_subset_with_the_same_shares(three_parts):

@@ -1,4 +1,4 @@
-"""The synthetic_census pipeline checks its parameters and writes a sample that says what it is."""
+"""The synthetic_census pipeline checks its parameters and writes a census that says what it is."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from premises.pipelines.synthetic_census.nodes import generate_census
 from premises.pipelines.synthetic_census.parameters import SyntheticCensusParameters
 
 
-def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
+def test_it_writes_a_synthetic_census_and_says_so_in_the_log(tmp_path, caplog):
     catalog = DataCatalog(
         {
             "params:synthetic_census": MemoryDataset(SyntheticCensusParameters(rows=50, seed=1)),
@@ -31,7 +31,7 @@ def test_it_writes_a_sample_and_says_so_in_the_log(tmp_path, caplog):
         SequentialRunner().run(create_pipeline(), catalog)
     assert len((tmp_path / "census.csv").read_text(encoding="utf-8").splitlines()) == 51
     assert is_synthetic_file(tmp_path / "census.csv")
-    assert f"Drawing 50 premises. {SYNTHETIC_NOTICE}" in caplog.text
+    assert f"Generating 50 synthetic premises. {SYNTHETIC_NOTICE}" in caplog.text
 
 
 def test_it_writes_the_form_of_another_vintage():
@@ -53,7 +53,7 @@ def test_a_wrong_parameter_is_refused(parameters):
         SyntheticCensusParameters(**parameters)
 
 
-def test_the_pipeline_is_imported_without_the_libraries_that_draw():
+def test_the_pipeline_is_imported_without_the_libraries_that_generate():
     code = (
         "import sys, premises.pipelines.synthetic_census\n"
         "print(*sorted({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys()))"
