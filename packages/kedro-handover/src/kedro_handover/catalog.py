@@ -15,7 +15,7 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
 
     Args:
         kind: A key of `engine` in the environment's `globals.yml`, or of `_kinds` in the catalog.
-        path: The file, below the storage root, in one of Kedro's layer folders (`02_intermediate/premises.parquet`).
+        path: The file, below the storage root, in one of Kedro's layer folders (`02_intermediate/valid_rows.parquet`).
         more: What this one dataset has beyond its kind.
         _root_: The whole catalog, handed in by OmegaConf.
 
