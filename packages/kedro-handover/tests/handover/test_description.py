@@ -37,7 +37,7 @@ def test_a_newer_version_is_refused(fit_family, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(module, "FORMAT_VERSION", 2)
         fit_family("tree").description.save(path)
-    with pytest.raises(HandOverError, match="version 2; this kedro-handover reads versions up to 1. Upgrade"):
+    with pytest.raises(HandOverError, match=r"version 2; this kedro-handover reads versions up to 1. Upgrade"):
         Description.load(path)
 
 

@@ -83,7 +83,7 @@ def test_a_missing_column_is_named(handed, fit_family):
 
 
 def test_another_kind_of_frame_is_refused(handed):
-    with pytest.raises(HandOverError, match="list can't be scored. Give a frame of Spark, pandas"):
+    with pytest.raises(HandOverError, match=r"list can't be scored. Give a frame of Spark, pandas"):
         handed.transform([1])
 
 

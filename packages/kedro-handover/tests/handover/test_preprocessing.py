@@ -183,7 +183,7 @@ def test_a_column_that_was_float32_is_not_cut_in_silence(rows, table):
     handed = hand_over(make_pipeline(StandardScaler(), TREE).fit(rows[NUMBERS], table.binary), prove_on=rows[NUMBERS])
     whole = rows[NUMBERS].astype(np.float64)
     assert handed.transform(whole)["probability"].equals(handed.transform(rows[NUMBERS])["probability"])
-    with pytest.raises(HandOverError, match="'q' was float32 at the hand-over and holds .* which float32 would cut"):
+    with pytest.raises(HandOverError, match=r"'q' was float32 at the hand-over and holds .* which float32 would cut"):
         handed.transform(whole.assign(q=whole["q"] + 1e-9))
 
 

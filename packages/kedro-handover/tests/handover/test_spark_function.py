@@ -1,4 +1,4 @@
-"""On Spark a model is a function in Java: every family gives the library's own bits, with no Python on the executors."""
+"""On Spark a model is a function in Java: every family gives the library's own bits, and no Python runs there."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_jar_of_other_sources_is_refused(monkeypatch, tmp_path):
     assert jar.find_jar().exists()
     with (tmp_path / "java" / "kedro" / "handover" / "Model.java").open("a") as source:
         source.write("// changed\n")
-    with pytest.raises(HandOverError, match="was not built from the sources beside it. Build it with"):
+    with pytest.raises(HandOverError, match=r"was not built from the sources beside it. Build it with"):
         jar.find_jar()
     jar.JAR.unlink()
     with pytest.raises(HandOverError, match="The jar of the Java function is missing"):

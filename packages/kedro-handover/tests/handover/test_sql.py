@@ -1,4 +1,4 @@
-"""As SQL on DuckDB and Polars, every family gives its own labels, and its probabilities as near as `exp` lets them be."""
+"""As SQL every family gives its own labels, and its probabilities as near as an engine's `exp` lets them be."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_threshold_is_in_the_query(fit_family):
 
 def test_a_large_model_is_refused(fit_family, monkeypatch):
     monkeypatch.setattr(sql, "MAX_NODES", 10)
-    with pytest.raises(HandOverError, match="nodes; SQL is written for up to 10, .* Use transform"):
+    with pytest.raises(HandOverError, match=r"nodes; SQL is written for up to 10, .* Use transform"):
         write_sql(fit_family("tree").description, dialect="duckdb", table="features", keep=None)
 
 

@@ -375,9 +375,9 @@ def _take(table: Any, rows: NDArray[np.int64]) -> Any:
         return table[rows].copy()
     taken = table.iloc[rows].reset_index(drop=True)
     for name, column in taken.items():
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            if UNSEEN in column.cat.categories and not (column == UNSEEN).any():
-                taken[name] = column.cat.remove_categories(UNSEEN)
+        is_category = isinstance(column.dtype, pd.CategoricalDtype)
+        if is_category and UNSEEN in column.cat.categories and not (column == UNSEEN).any():
+            taken[name] = column.cat.remove_categories(UNSEEN)
     return taken
 
 

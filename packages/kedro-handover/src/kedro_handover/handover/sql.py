@@ -10,6 +10,7 @@ import numpy as np
 
 from kedro_handover.errors import HandOverError
 from kedro_handover.handover.description import ALL_OUTPUTS, LEAF, NO_SET, Description, Label, Refuses, Step, Then
+from kedro_handover.handover.numpy_evaluator import EXPF_ARGUMENT_LIMIT
 
 MAX_NODES: Final = 20_000
 """An engine takes minutes to parse more."""
@@ -18,8 +19,16 @@ TESTED_DIALECTS: Final = ("spark", "duckdb", "polars", "postgres")
 PLAIN_DIALECTS: Final = ("spark", "duckdb", "polars")
 """What is written without sqlglot."""
 
-SINGLE_LIMITS: Final = (-87.0, 88.69999694824219)
-DOUBLE_LIMITS: Final = (-708.0, 709.782712893384)
+FROM_INPUT: Final = (Step.NUMBER, Step.TEXT_LOOKUP)
+
+SINGLE_LIMITS: Final = (-103.9, 88.72283)
+DOUBLE_LIMITS: Final = (-745.0, 709.782712893384)
+"""Between these `exp` is neither 0 nor infinite."""
+
+TOO_LARGE: Final = float(np.finfo(np.float32).max) * (1 + 2.0**-25)
+TOO_SMALL: Final = 2.0**-150
+"""From here on a double is rounded to an infinite float, or to 0."""
+
 NAN: Final = "CAST('NaN' AS DOUBLE)"
 INFINITY: Final = "CAST('Infinity' AS DOUBLE)"
 
@@ -70,35 +79,50 @@ class _Writer:
     def __init__(self, description: Description, dialect: str) -> None:
         self.description = description
         self.dialect = dialect
+        self.level = 0
         self.quote = "`" if dialect == "spark" else '"'
 
     def write(self, table: str, keep: Sequence[str] | None) -> str:
         description = self.description
+        outputs = range(description.n_outputs)
         names = list(keep) if keep is not None else [column.name for column in description.inputs]
-        kept = [self._name(name) for name in names]
-        prepared, refusals = self._write_steps()
-        features = [f"{expression} AS f{j}" for j, expression in prepared.items()]
-        features.append(f"{' OR '.join(refusals) or 'FALSE'} AS refused")
-        scores = [f"{expression} AS s{k}" for k, expression in enumerate(self._write_scores())]
-        inputs = [
-            f"{self._read(column.name, column.type)} AS c{number}" for number, column in enumerate(description.inputs)
-        ]
-        carried = [f"{name} AS k{i}" for i, name in enumerate(kept)]
-        again = [f"k{i}" for i in range(len(kept))]
-        columns = [f"k{i} AS {name}" for i, name in enumerate(kept)]
-        query = f"SELECT {', '.join([*carried, *inputs])} FROM {table}"  # noqa: S608 - the names are the caller's own
-        query = f"SELECT {', '.join([*again, *features])} FROM ({query}) AS t1"  # noqa: S608
-        query = f"SELECT {', '.join([*again, *scores, 'refused'])} FROM ({query}) AS t2"  # noqa: S608
+        kept = [f"k{i}" for i in range(len(names))]
+        columns = [f"{self._name(name)} AS {short}" for name, short in zip(names, kept, strict=True)]
+        columns += [f"{self._read(column.name, column.type)} AS c{i}" for i, column in enumerate(description.inputs)]
+        query = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - the names are the caller's own
+        carried = [*kept, *(f"c{i}" for i in range(len(description.inputs)))]
+        for steps in self._find_levels():
+            query = self._nest(query, [*carried, *(f"{self._write_step(step)} AS x{step}" for step in steps)])
+            carried += [f"x{step}" for step in steps]
+        scores = [f"{score} AS s{k}" for k, score in enumerate(self._write_scores())]
+        query = self._nest(query, [*kept, *scores, f"{' OR '.join(self._write_refusals()) or 'FALSE'} AS refused"])
         if description.divisor != 1:
-            means = [f"{self._divide(f's{k}', description.divisor)} AS s{k}" for k in range(description.n_outputs)]
-            query = f"SELECT {', '.join([*again, *means, 'refused'])} FROM ({query}) AS t3"  # noqa: S608
+            means = [f"{self._divide(f's{k}', description.divisor)} AS s{k}" for k in outputs]
+            query = self._nest(query, [*kept, *means, "refused"])
         if description.link == "softmax":
-            largest = f"GREATEST({', '.join(f's{k}' for k in range(description.n_outputs))})"
-            raised = [self._exp(f"s{k} - {largest}") + f" AS e{k}" for k in range(description.n_outputs)]
-            scores_again = [f"s{k}" for k in range(description.n_outputs)]
-            query = f"SELECT {', '.join([*again, *scores_again, *raised, 'refused'])} FROM ({query}) AS t4"  # noqa: S608
+            largest = f"GREATEST({', '.join(f's{k}' for k in outputs)})"
+            raised = [f"{self._exp(f's{k} - {largest}')} AS e{k}" for k in outputs]
+            query = self._nest(query, [*kept, *(f"s{k}" for k in outputs), *raised, "refused"])
         last = [f"CASE WHEN refused THEN NULL ELSE {what} END AS {name}" for name, what in self._finish().items()]
-        return f"SELECT {', '.join([*columns, *last])} FROM ({query}) AS t5"  # noqa: S608
+        named = [f"{short} AS {self._name(name)}" for name, short in zip(names, kept, strict=True)]
+        return self._nest(query, [*named, *last])
+
+    def _nest(self, query: str, columns: Sequence[str]) -> str:
+        self.level += 1
+        return f"SELECT {', '.join(columns)} FROM ({query}) AS t{self.level}"  # noqa: S608 - made here
+
+    def _find_levels(self) -> list[list[int]]:
+        """Order the steps: those of one level read only columns of levels before it."""
+        levels: list[list[int]] = []
+        depths: list[int] = []
+        for step, (kind, source) in enumerate(
+            zip(self.description.step_kind.tolist(), self.description.step_source.tolist(), strict=True)
+        ):
+            depths.append(0 if kind in FROM_INPUT else depths[source] + 1)
+            while len(levels) <= depths[step]:
+                levels.append([])
+            levels[depths[step]].append(step)
+        return levels
 
     def _name(self, name: str) -> str:
         return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
@@ -113,50 +137,67 @@ class _Writer:
             number = f"CAST(CAST({column} AS REAL) AS DOUBLE)"
         return f"NULLIF({number}, {NAN})"
 
-    def _write_steps(self) -> tuple[dict[int, str], list[str]]:
-        description = self.description
-        results: list[str] = []
-        refusals: list[str] = []
-        for kind, source, argument, then in zip(
-            description.step_kind.tolist(),
-            description.step_source.tolist(),
-            description.step_argument.tolist(),
-            description.step_then.tolist(),
-            strict=True,
-        ):
-            from_input = kind in {Step.NUMBER, Step.TEXT_LOOKUP}
-            of = f"c{source}" if from_input else results[source]
-            result = self._write_step(Step(kind), of, argument, refusals)
-            if then & Then.ROUND:
-                result = f"CAST(CAST({result} AS REAL) AS DOUBLE)"
-                if self.dialect == "duckdb":  # it raises an error where a double is too large for a float
-                    result = _saturate(of if kind == Step.NUMBER else result, result)
-            if then & Then.REFUSE_MISSING:
-                refusals.append(f"{result} IS NULL")
-            if then & Then.REFUSE_INFINITE:
-                refusals.append(f"COALESCE(ABS({result}) = {INFINITY}, FALSE)")
-            results.append(result)
-        return {j: results[step] for j, step in enumerate(description.features.tolist())}, refusals
+    def _source(self, step: int) -> str:
+        source = int(self.description.step_source[step])
+        return f"c{source}" if self.description.step_kind[step] in FROM_INPUT else f"x{source}"
 
-    def _write_step(self, kind: Step, of: str, argument: float, refusals: list[str]) -> str:
-        if kind in {Step.TEXT_LOOKUP, Step.NUMBER_LOOKUP}:
-            return self._look_up(of, int(argument), refusals, is_text=kind == Step.TEXT_LOOKUP)
+    def _write_step(self, step: int) -> str:
+        kind, of = Step(int(self.description.step_kind[step])), self._source(step)
+        argument = float(self.description.step_argument[step])
         number = literal(argument)
-        return {
-            Step.NUMBER: of,
-            Step.IMPUTE: f"COALESCE({of}, {number})",
-            Step.ADD: f"({of} + {number})",
-            Step.SUBTRACT: f"({of} - {number})",
-            Step.MULTIPLY: f"({of} * {number})",
-            Step.DIVIDE: self._divide(of, argument),
-            Step.AT_LEAST: f"CASE WHEN {of} < {number} THEN {number} ELSE {of} END",
-            Step.AT_MOST: f"CASE WHEN {of} > {number} THEN {number} ELSE {of} END",
-            Step.EQUALS: f"CASE WHEN {of} = {number} THEN {literal(1.0)} ELSE {literal(0.0)} END",
-            Step.MISSING_VALUE: f"NULLIF({of}, {number})",
-            Step.TRUNCATE: f"CASE WHEN {of} < {literal(0.0)} THEN CEIL({of}) ELSE FLOOR({of}) END",
-            Step.IS_MISSING: f"CASE WHEN {of} IS NULL THEN {literal(1.0)} ELSE {literal(0.0)} END",
-            Step.SMALL_AS_ZERO: f"CASE WHEN ABS({of}) <= {number} THEN {literal(0.0)} ELSE {of} END",
-        }[kind]
+        written = (
+            self._look_up(of, int(argument), is_text=kind == Step.TEXT_LOOKUP)
+            if kind in {Step.TEXT_LOOKUP, Step.NUMBER_LOOKUP}
+            else {
+                Step.NUMBER: of,
+                Step.IMPUTE: f"COALESCE({of}, {number})",
+                Step.ADD: f"({of} + {number})",
+                Step.SUBTRACT: f"({of} - {number})",
+                Step.MULTIPLY: f"({of} * {number})",
+                Step.DIVIDE: self._divide(of, argument),
+                Step.AT_LEAST: f"CASE WHEN {of} < {number} THEN {number} ELSE {of} END",
+                Step.AT_MOST: f"CASE WHEN {of} > {number} THEN {number} ELSE {of} END",
+                Step.EQUALS: f"CASE WHEN {of} = {number} THEN {literal(1.0)} ELSE {literal(0.0)} END",
+                Step.MISSING_VALUE: f"NULLIF({of}, {number})",
+                Step.TRUNCATE: f"CASE WHEN {of} < {literal(0.0)} THEN CEIL({of}) ELSE FLOOR({of}) END",
+                Step.IS_MISSING: f"CASE WHEN {of} IS NULL THEN {literal(1.0)} ELSE {literal(0.0)} END",
+                Step.SMALL_AS_ZERO: f"CASE WHEN ABS({of}) <= {number} THEN {literal(0.0)} ELSE {of} END",
+            }[kind]
+        )
+        if self.description.step_then[step] & Then.ROUND:
+            return f"CAST({self._single(written)} AS DOUBLE)"
+        return written
+
+    def _write_refusals(self) -> list[str]:
+        """Write the conditions on which the library would raise an error."""
+        description = self.description
+        found: list[str] = []
+        for step, then in enumerate(description.step_then.tolist()):
+            if then & Then.REFUSE_MISSING:
+                found.append(f"x{step} IS NULL")
+            if then & Then.REFUSE_INFINITE:
+                found.append(f"COALESCE(ABS(x{step}) = {INFINITY}, FALSE)")
+            if description.step_kind[step] not in {Step.TEXT_LOOKUP, Step.NUMBER_LOOKUP}:
+                continue
+            table = int(description.step_argument[step])
+            if description.table_refuses[table] & Refuses.MISSING:
+                found.append(f"{self._source(step)} IS NULL")
+            if description.table_refuses[table] & Refuses.UNKNOWN:
+                keys = self._keys(table, is_text=description.step_kind[step] == Step.TEXT_LOOKUP)
+                found.append(f"COALESCE({self._source(step)} NOT IN ({', '.join(keys)}), FALSE)")
+        return found
+
+    def _single(self, number: str) -> str:
+        """Round a double to a float, which is infinite or 0 where some engines raise an error."""
+        rounded = f"CAST({number} AS REAL)"
+        if self.dialect in {"spark", "polars"}:
+            return rounded
+        large, small = literal(TOO_LARGE), literal(TOO_SMALL)
+        infinite = f"CAST({INFINITY} AS REAL)"
+        return (
+            f"CASE WHEN {number} >= {large} THEN {infinite} WHEN {number} <= -{large} THEN -{infinite} "
+            f"WHEN ABS({number}) <= {small} THEN {literal(0.0, single=True)} ELSE {rounded} END"
+        )
 
     def _divide(self, of: str, divisor: float) -> str:
         number = literal(divisor)
@@ -164,27 +205,30 @@ class _Writer:
             number = f"({number} + {of} * {literal(0.0)})"
         return f"({of} / {number})"
 
-    def _look_up(self, of: str, table: int, refusals: list[str], *, is_text: bool) -> str:
+    def _keys(self, table: int, *, is_text: bool) -> list[str]:
         description = self.description
         entries = slice(int(description.table_offsets[table]), int(description.table_offsets[table + 1]))
-        keys = [text(t) for t in description.table_texts[entries]]
-        if not is_text:
-            keys = [literal(number) for number in description.table_numbers[entries].tolist()]
-        values = description.table_values[entries].tolist()
+        if is_text:
+            return [text(key) for key in description.table_texts[entries]]
+        return [literal(number) for number in description.table_numbers[entries].tolist()]
+
+    def _look_up(self, of: str, table: int, *, is_text: bool) -> str:
+        description = self.description
+        entries = slice(int(description.table_offsets[table]), int(description.table_offsets[table + 1]))
+        pairs = zip(self._keys(table, is_text=is_text), description.table_values[entries].tolist(), strict=True)
+        cases = " ".join(f"WHEN {of} = {key} THEN {_or_null(value)}" for key, value in pairs)
         missing, unknown = float(description.table_missing[table]), float(description.table_unknown[table])
-        if description.table_refuses[table] & Refuses.MISSING:
-            refusals.append(f"{of} IS NULL")
-        if description.table_refuses[table] & Refuses.UNKNOWN:
-            refusals.append(f"COALESCE({of} NOT IN ({', '.join(keys)}), FALSE)" if keys else f"{of} IS NOT NULL")
-        cases = [f"WHEN {of} = {key} THEN {_or_null(value)}" for key, value in zip(keys, values, strict=True)]
-        return f"CASE WHEN {of} IS NULL THEN {_or_null(missing)} {' '.join(cases)} ELSE {_or_null(unknown)} END"
+        return f"CASE WHEN {of} IS NULL THEN {_or_null(missing)} {cases} ELSE {_or_null(unknown)} END"
 
     def _write_scores(self) -> list[str]:
         description = self.description
         single = description.sum_type == "float32"
         if description.is_linear:
             rows = zip(description.coefficients.tolist(), description.start.tolist(), strict=True)
-            products = [[f"f{j} * {literal(weight)}" for j, weight in enumerate(row)] for row, _ in rows]
+            features = [f"x{step}" for step in description.features.tolist()]
+            products = [
+                [f"{x} * {literal(weight)}" for x, weight in zip(features, row, strict=True)] for row, _ in rows
+            ]
             starts = map(literal, description.start.tolist())
             return [
                 f"({' + '.join([literal(0.0), *terms, start])})" for terms, start in zip(products, starts, strict=True)
@@ -201,6 +245,7 @@ class _Writer:
     def _write_tree(self, node: int, column: int, *, single: bool) -> str:
         description = self.description
         feature = int(description.feature[node])
+        x = f"x{description.features[feature]}"
         left, right = int(description.left[node]), int(description.right[node])
         if feature == LEAF:
             return literal(float(description.values[left, column]), single=single)
@@ -209,21 +254,26 @@ class _Writer:
         rights = self._write_tree(right, column, single=single)
         if description.category_set[node] != NO_SET:
             codes = description.get_set(int(description.category_set[node])).tolist()
-            value = f"FLOOR(f{feature})"
-            member = f"f{feature} >= {literal(0.0)} AND {value} IN ({', '.join(literal(float(c)) for c in codes)})"
+            value = f"FLOOR({x})"
+            member = f"{x} >= {literal(0.0)} AND {value} IN ({', '.join(literal(float(c)) for c in codes)})"
             if description.missing_left[node]:
                 return f"CASE WHEN NOT ({member}) THEN {rights} ELSE {lefts} END"
             return f"CASE WHEN {member} THEN {lefts} ELSE {rights} END"
         threshold = literal(float(description.threshold[node]))
         if description.missing_left[node]:
-            return f"CASE WHEN f{feature} > {threshold} THEN {rights} ELSE {lefts} END"
-        return f"CASE WHEN f{feature} <= {threshold} THEN {lefts} ELSE {rights} END"
+            return f"CASE WHEN {x} > {threshold} THEN {rights} ELSE {lefts} END"
+        return f"CASE WHEN {x} <= {threshold} THEN {lefts} ELSE {rights} END"
 
     def _exp(self, power: str) -> str:
+        """Raise e to a power, to infinity or 0 where some engines raise an error."""
+        single = self.description.link_type == "float32"
+        low, high = (literal(limit) for limit in (SINGLE_LIMITS if single else DOUBLE_LIMITS))
         if self.description.link_scale != 1:
             power = f"({power}) * {literal(self.description.link_scale)}"
-        raised = f"EXP({power})"
-        return f"CAST({raised} AS REAL)" if self.description.link_type == "float32" else raised
+        raised = (
+            f"CASE WHEN {power} < {low} THEN {literal(0.0)} WHEN {power} > {high} THEN {INFINITY} ELSE EXP({power}) END"
+        )
+        return f"CAST({raised} AS REAL)" if single else f"({raised})"
 
     def _finish(self) -> dict[str, str]:
         """Write what the query gives: probabilities, and the label, which is cut on the raw score."""
@@ -259,27 +309,16 @@ class _Writer:
         if description.link == "exp":
             shares = [self._exp("s0")]
         elif description.link == "sigmoid":
-            # Beyond these limits the result is the same, and engines raise errors for what is too large or too small.
-            low, high = (literal(limit, single=single) for limit in (SINGLE_LIMITS if single else DOUBLE_LIMITS))
-            scale = f" * {literal(description.link_scale)}" if description.link_scale != 1 else ""
+            limit = literal(float(EXPF_ARGUMENT_LIMIT), single=True)  # XGBoost's own
+            powers = [f"LEAST(-s{k}, {limit})" if single else f"-s{k}" for k in outputs]
             one = literal(1.0, single=single)
-            powers = [f"-s{k}{scale}" for k in outputs]
-            raised = [f"EXP(GREATEST(LEAST({power}, {high}), {low}))" for power in powers]
-            shares = [f"({one} / ({one} + {f'CAST({e} AS REAL)' if single else e}))" for e in raised]
-            if not single:  # XGBoost has the same limit, and the others give 0
-                pairs = zip(powers, shares, strict=True)
-                shares = [f"CASE WHEN {power} > {high} THEN {literal(0.0)} ELSE {share} END" for power, share in pairs]
+            shares = [f"({one} / ({one} + {self._exp(power)}))" for power in powers]
         else:
             total = " + ".join(f"CAST(e{k} AS DOUBLE)" for k in outputs)
-            shares = [f"(e{k} / {f'CAST({total} AS REAL)' if single else f'({total})'})" for k in outputs]
+            total = f"CAST(CAST({total} AS REAL) AS DOUBLE)" if single else f"({total})"
+            shares = [f"(CAST(e{k} AS DOUBLE) / {total})" for k in outputs]
         # Spark divides floats as doubles.
-        return [f"CAST(CAST({share} AS REAL) AS DOUBLE)" for share in shares] if single else shares
-
-
-def _saturate(of: str, rounded: str) -> str:
-    """Give infinity where a double is too large for a float."""
-    largest = literal(float(np.finfo(np.float32).max) * (1 + 2.0**-25))
-    return f"CASE WHEN {of} >= {largest} THEN {INFINITY} WHEN {of} <= -{largest} THEN -{INFINITY} ELSE {rounded} END"
+        return [f"CAST({self._single(share)} AS DOUBLE)" for share in shares] if single else shares
 
 
 def literal(number: float, *, single: bool = False) -> str:

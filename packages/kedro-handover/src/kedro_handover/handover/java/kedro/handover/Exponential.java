@@ -36,9 +36,12 @@ final class Exponential {
     private static final double B2 = 0x1.ebfce50fac4f3p-3 / FLOAT_STEPS / FLOAT_STEPS;
     private static final double B1 = 0x1.62e42ff0c52d6p-1 / FLOAT_STEPS;
 
-    /** Beyond these a double is infinite or zero; near them it is scaled in a way that does not lose its last bit. */
-    private static final double SURELY_BEYOND = 1024;
-    private static final double SURELY_WITHIN = 700;
+    /** From here on the result is infinite or zero, as a double and as a float. */
+    private static final double BEYOND = 1024;
+    private static final double FLOAT_BEYOND = 200;
+
+    /** From here on the C library scales in two steps. */
+    private static final double FAR = 512;
 
     /** 2^(k/128) as a double, and how far the exact number is from it, relative to it. */
     private static final double[] POWERS = new double[STEPS];
@@ -71,7 +74,7 @@ final class Exponential {
         if (Double.isNaN(x)) {
             return x;
         }
-        if (Math.abs(x) >= SURELY_BEYOND) {
+        if (Math.abs(x) >= BEYOND) {
             return x > 0 ? Double.POSITIVE_INFINITY : 0;
         }
         double shifted = fma(INVERSE_LN2 * STEPS, x, ROUNDER);
@@ -83,24 +86,26 @@ final class Exponential {
         double tail = fma(square, fma(r, A3, A2), REMAINDERS[k] + r);
         double rest = fma(square * square, fma(r, A5, A4), tail);
         double power = POWERS[k];
-        double mantissa = fma(power, rest, power);
         int exponent = (int) whole >> STEP_BITS;
-        if (Math.abs(x) < SURELY_WITHIN) {
-            return mantissa * Double.longBitsToDouble((long) (exponent + 1023) << MANTISSA_BITS);
+        if (Math.abs(x) < FAR) {
+            return fma(power, rest, power) * Double.longBitsToDouble((long) (exponent + 1023) << MANTISSA_BITS);
         }
         if (x > 0) {
-            return Math.scalb(mantissa, exponent);
+            return Math.scalb(fma(power, rest, power), exponent);
         }
-        // The result may have fewer bits than a double: it is rounded once, from the sum that is not rounded yet.
-        BigDecimal exact = new BigDecimal(power).multiply(new BigDecimal(rest)).add(new BigDecimal(power));
-        return exact.divide(new BigDecimal(2).pow(-exponent)).doubleValue();
+        double product = power * rest; // here the C library uses it twice, and so rounds it
+        if (exponent > Double.MIN_EXPONENT) {
+            return Math.scalb(power + product, exponent);
+        }
+        // The result has fewer bits than other doubles: the sum is rounded once, to these.
+        return new BigDecimal(power).add(new BigDecimal(product)).divide(new BigDecimal(2).pow(-exponent)).doubleValue();
     }
 
     static float expf(float x) {
         if (Float.isNaN(x)) {
             return x;
         }
-        if (Math.abs(x) >= SURELY_BEYOND) {
+        if (Math.abs(x) >= FLOAT_BEYOND) {
             return x > 0 ? Float.POSITIVE_INFINITY : 0;
         }
         double shifted = fma(INVERSE_LN2 * FLOAT_STEPS, x, ROUNDER);
