@@ -382,7 +382,7 @@ def count_rows(premises, rows):
     return counts
 
 
-def search_tree(rows):
+def search_models(rows):
     """Search the grid over the folds, and fit the best tree on the whole training split."""
     train = rows[rows["split"] == "train"]
     search = GridSearchCV(
@@ -627,7 +627,7 @@ def do_the_work(census_file, folder, step):  # noqa: PLR0915 - one step after th
         del premises, features
     with step("search and fit"):
         rows = rows.sort_values("id", ignore_index=True)
-        tree, search = search_tree(rows)
+        tree, search = search_models(rows)
     with step("write the model"):
         dump(tree, folder / "research_model.skops")
         write_json(search, "research_search.json")

@@ -534,7 +534,7 @@ def summarise(predictions, premises, row_counts):
 def do_research(rows, row_counts, folder, step):
     """Search the tree in scikit-learn, and report on it; give the tree, the search and the predictions."""
     with step("search and fit"):
-        tree, search = by_hand.search_tree(rows)
+        tree, search = by_hand.search_models(rows)
     with step("write the model"):
         dump(tree, folder / "research_model.skops")
         write_json(search, folder / "research_search.json")

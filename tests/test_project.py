@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,12 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
 from conftest import PROJECT, census_rows, kedro, open_session
 from kedro_handover.errors import ConfigurationError, DataError
+from kedro_handover.hooks.storage_lock import LOCK_FILE
 from premises.census.schema import CREDIT, VINTAGES
 from premises.settings import CONFIG_LOADER_ARGS
 from storage import INTERMEDIATE
@@ -34,7 +34,7 @@ REPEATABLE = (
     "08_reporting/row_counts.json",
     "08_reporting/research_report.html",
 )
-PICTURES = (
+FIGURES = (
     "research_calibration",
     "research_confusion_matrix",
     "research_importances",
@@ -48,7 +48,9 @@ PICTURES = (
 def outputs(storage: Path) -> list[str]:
     """Files that a run has written, the raw census aside."""
     return sorted(
-        str(path.relative_to(storage)) for path in storage.rglob("*") if path.is_file() and path.parent.name != "01_raw"
+        str(path.relative_to(storage))
+        for path in storage.rglob("*")
+        if path.is_file() and path.parent.name != "01_raw" and path.name != LOCK_FILE
     )
 
 
@@ -59,13 +61,15 @@ def put_census(storage: Path, *rows: dict[str, str | None]) -> Path:
     return file
 
 
-def test_a_plain_run_goes_from_the_census_to_a_tree_its_pictures_and_its_report(run_storage: Path) -> None:
+def test_a_plain_run_goes_from_the_census_to_a_tree_its_figures_and_its_report(run_storage: Path) -> None:
     assert outputs(run_storage) == sorted(
         [
             *(f"02_intermediate/{table}.parquet" for table in INTERMEDIATE),
             "04_feature/features.parquet",
             *REPEATABLE,
-            *(f"08_reporting/{picture}.png" for picture in PICTURES),
+            "02_intermediate/label_counts.json",
+            "02_intermediate/rules.json",
+            *(f"08_reporting/{figure}.png" for figure in FIGURES),
         ]
     )
 
@@ -86,7 +90,7 @@ def test_the_same_run_twice_gives_the_same_bytes(run_storage: Path, tmp_path: Pa
     ]
     assert digests[0] == digests[1]
     assert "research" in done.stdout
-    assert "a sample drawn from published counts, not the census itself" in " ".join(done.stdout.split())
+    assert "premises: synthetic, not real data." in " ".join(done.stdout.split())
     assert CREDIT in " ".join(done.stdout.split())
     assert "08_reporting/research_report.html" in done.stdout
 
@@ -103,13 +107,14 @@ def test_every_dataset_has_the_layer_of_its_folder() -> None:
     loader = OmegaConfigLoader(str(PROJECT / "conf"), env="local", **CONFIG_LOADER_ARGS)
     layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in loader["catalog"].items()}
     assert layers["census_file"] == "raw"
-    assert layers["census"] == "intermediate"
+    assert layers["raw_rows"] == "intermediate"
     assert layers["model_input"] == "model_input"
     assert layers["research_predictions"] == "model_output"
     assert {name for name, layer in layers.items() if f"_{layer}/" not in loader["catalog"][name]["filepath"]} == {
         *("rejections", "row_counts"),  # later nodes take them
         *(
-            "release",
+            "release@manifest",
+            "release@model",
             "drift",
             "drift_report",
             "predictions",
@@ -140,14 +145,14 @@ def test_a_node_is_named_with_or_without_its_pipeline(run_storage: Path, tmp_pat
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"data_engineering": {"test_share": 0}}, "data_engineering.test_share"),
-        ({"data_engineering": {"test_share": 0.005}}, "data_engineering.test_share"),
-        ({"data_engineering": {"majority_per_minority": 0}}, "data_engineering.majority_per_minority"),
+        ({"split": {"test_share": 0}}, "split.test_share"),
+        ({"split": {"test_share": 0.005}}, "split.test_share"),
+        ({"split": {"majority_per_minority": 0}}, "split.majority_per_minority"),
         ({"data_engineering": {"grid_meters": 100}}, "data_engineering.grid_meters: Extra inputs are not permitted"),
-        ({"data_engineering": {"folds": "five"}}, "in parameters_data_engineering.yml or --params"),
-        ({"sklearn_research": {"grid": {"max_depth": [0]}}}, "sklearn_research.grid.max_depth.0"),
+        ({"split": {"folds": "five"}}, "in parameters_data_engineering.yml or --params"),
+        ({"sklearn_research": {"candidates": {"decision_tree": {"max_depth": [0]}}}}, "sklearn_research.candidates.decision_tree.max_depth.0"),
         ({"sklearn_research": {"threshold": 1}}, "in parameters_sklearn_research.yml or --params"),
-        ({"data_enginering": {"folds": 3}}, "no pipeline has a parameter 'data_enginering'. Did you mean"),
+        ({"data_enginering": {"grid_metres": 3}}, "no pipeline has a parameter 'data_enginering'. Did you mean"),
         ({"colour": "blue"}, "no pipeline has a parameter 'colour'"),
     ],
 )
@@ -207,7 +212,10 @@ def test_a_census_that_teaches_nothing_is_refused_before_any_output(
     with open_session(tmp_path) as session, pytest.raises(refused, match="cens") as caught:
         session.run()
     assert message in str(caught.value)
-    assert set(outputs(tmp_path)) <= {"02_intermediate/census.parquet"}  # what was read; nothing was made of it
+    assert set(outputs(tmp_path)) <= {
+        "02_intermediate/raw_rows.parquet",  # what was read; nothing was made of it
+        "02_intermediate/rules.json",
+    }
 
 
 def test_a_missing_column_is_named_on_the_command_line_in_one_sentence(tmp_path: Path) -> None:
@@ -221,9 +229,9 @@ def test_a_missing_column_is_named_on_the_command_line_in_one_sentence(tmp_path:
 
 
 def test_on_the_command_line_a_wrong_parameter_is_one_sentence_too(tmp_path: Path) -> None:
-    done = kedro("run", f"--params=storage={tmp_path},data_engineering.test_share=2")
+    done = kedro("run", f"--params=storage={tmp_path},split.test_share=2")
     assert done.returncode == 1
-    assert "data_engineering.test_share: Input should be less than or equal to 0.99" in " ".join(
+    assert "split.test_share: Input should be less than or equal to 0.99" in " ".join(
         (done.stdout + done.stderr).split()
     )
     assert "Traceback" not in done.stdout + done.stderr
@@ -243,13 +251,11 @@ def test_an_input_that_a_pipeline_makes_is_named_with_that_pipeline(tmp_path: Pa
 def test_two_runs_do_not_write_to_one_storage_at_once(tmp_path: Path) -> None:
     put_census(tmp_path, {}, {"N_PRINCIP": "Sense activitat"})
     with open_session(tmp_path) as session:
-        folder = os.open(tmp_path, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            with pytest.raises(ConfigurationError, match="another run writes there"):
-                session.run()
-        finally:
-            os.close(folder)
+        with (
+            FileLock(tmp_path / LOCK_FILE),
+            pytest.raises(ConfigurationError, match="another run writes there"),
+        ):
+            session.run()
     assert outputs(tmp_path) == []
     with open_session(tmp_path) as session:  # nothing is left of the lock
         session.run(pipeline_names=["data_engineering"], to_nodes=["data_engineering.count_rejected"])
@@ -358,7 +364,7 @@ def test_kedros_commands_work_from_a_clone(arguments: tuple[str, ...], expected:
     assert expected in done.stdout
 
 
-def test_the_wheel_holds_the_figures_and_the_pages_template(tmp_path: Path) -> None:
+def test_the_wheel_holds_the_published_figures(tmp_path: Path) -> None:
     source = tmp_path / "project"
     shutil.copytree(PROJECT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md"):
@@ -370,4 +376,3 @@ def test_the_wheel_holds_the_figures_and_the_pages_template(tmp_path: Path) -> N
         [sys.executable, "-m", "zipfile", "-l", str(wheel)], check=True, capture_output=True, text=True
     ).stdout
     assert "premises/census/published_2016.json" in listing
-    assert "premises/evaluation/templates/research_report.html" in listing

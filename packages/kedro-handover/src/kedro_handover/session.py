@@ -59,7 +59,7 @@ class HandoverSession(KedroSession):
             pipeline_name: One pipeline (Kedro's older argument).
             pipeline_names: Names of registered pipelines.
             args: The other arguments of `KedroSession.run`, in its order.
-            kwargs: The same, by name. Nodes may be named without their pipeline: `search_tree`, `mllib.predict`.
+            kwargs: The same, by name. Nodes may be named without their pipeline: `search_models`, `mllib.predict`.
 
         Returns:
             The outputs of the run that are not in the catalog, by name.

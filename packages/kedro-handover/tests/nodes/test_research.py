@@ -14,13 +14,14 @@ from kedro_handover.contract import KEYS
 from kedro_handover.errors import ContractError, ModelInputError
 from kedro_handover.frames import PREDICTION_COLUMNS
 from kedro_handover.hashing import HASH_RANGE, MULTIPLIER
+from kedro_handover.models.family import find_family_of
 from kedro_handover.nodes.production_parameters import Tolerance
 from kedro_handover.nodes.research import (
     collect_research_rows,
     count_scores,
     predict,
     score_with_research,
-    search_tree,
+    search_models,
 )
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.nodes.split import SplitParameters
@@ -41,10 +42,15 @@ SCHEMA = {
 }
 BLOCK = {
     "research_rows": None,
-    "grid": {"max_depth": [1, 3, 6], "min_samples_leaf": [1, 20], "criterion": ["gini", "entropy"]},
+    "candidates": {
+        "decision_tree": {"max_depth": [1, 3, 6], "min_samples_leaf": [1, 20], "criterion": ["gini", "entropy"]}
+    },
     "threshold": 0.5,
     "seed": 7,
 }
+
+
+GRID = BLOCK["candidates"]["decision_tree"]
 
 
 def parameters(**changes) -> SklearnResearchParameters:
@@ -52,7 +58,7 @@ def parameters(**changes) -> SklearnResearchParameters:
 
 
 def with_grid(**changes) -> SklearnResearchParameters:
-    return parameters(grid=BLOCK["grid"] | changes)
+    return parameters(candidates={"decision_tree": GRID | changes})
 
 
 def make_rows(count: int = 500) -> pd.DataFrame:
@@ -201,40 +207,40 @@ def assert_same_tree(one: DecisionTreeClassifier, other: DecisionTreeClassifier)
 @pytest.mark.parametrize("count", [500, 300])
 def test_the_winner_is_that_of_a_loop_over_the_grid(count: int) -> None:
     rows = make_rows(count)
-    tree, search = search_tree(rows, parameters())
-    expected = loop_over_the_grid(rows, BLOCK["grid"], BLOCK["seed"])
+    tree, search = search_models(rows, parameters())
+    expected = loop_over_the_grid(rows, GRID, BLOCK["seed"])
     assert len(search) == len(expected) == 12
     for found, record in zip(search, expected, strict=True):
-        assert {name: found[name] for name in BLOCK["grid"]} == {name: record[name] for name in BLOCK["grid"]}
+        assert {name: found[name] for name in GRID} == {name: record[name] for name in GRID}
         assert found["mean_auc"] == pytest.approx(record["mean_auc"], rel=TOLERANCE)
         assert found["std_auc"] == pytest.approx(record["std_auc"], rel=TOLERANCE)
     assert [record["rank"] for record in search] == sorted(record["rank"] for record in search)
     assert search[0]["rank"] == 1
-    best = {name: expected[0][name] for name in BLOCK["grid"]}
+    best = {name: expected[0][name] for name in GRID}
     train = rows[rows["split"] == "train"]
     assert_same_tree(tree, DecisionTreeClassifier(random_state=7, **best).fit(train[FEATURES], train["label"]))
 
 
 def test_only_features_are_learnt_from() -> None:
-    tree, _ = search_tree(ROWS, parameters())
+    tree, _ = search_models(ROWS, parameters())
     assert list(tree.feature_names_in_) == FEATURES == [name for name in SCHEMA if name not in KEYS]
 
 
 def test_the_test_split_teaches_nothing() -> None:
     in_test = ROWS["split"] == "test"
     changed = ROWS.assign(label=ROWS["label"] ^ in_test, price=ROWS["price"].where(~in_test, np.float32(0)))
-    (tree, search), (other_tree, other_search) = (search_tree(rows, parameters()) for rows in (ROWS, changed))
+    (tree, search), (other_tree, other_search) = (search_models(rows, parameters()) for rows in (ROWS, changed))
     assert search == other_search
     assert_same_tree(tree, other_tree)
 
 
 def test_the_search_gives_the_same_whatever_the_number_of_threads(monkeypatch) -> None:
-    results = [search_tree(ROWS, parameters()) for _ in range(2)]
+    results = [search_models(ROWS, parameters()) for _ in range(2)]
     with parallel_config("sequential"):
-        results.append(search_tree(ROWS, parameters()))
+        results.append(search_models(ROWS, parameters()))
     for cores in ("1", "3"):
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
-        results.append(search_tree(ROWS, parameters()))
+        results.append(search_models(ROWS, parameters()))
     (first_tree, first_search), *others = results
     for tree, search in others:
         assert search == first_search
@@ -242,10 +248,10 @@ def test_the_search_gives_the_same_whatever_the_number_of_threads(monkeypatch) -
 
 
 def test_a_progress_bar_in_a_terminal_changes_nothing(monkeypatch, capsys, recwarn) -> None:
-    expected_tree, expected = search_tree(ROWS, parameters())
+    expected_tree, expected = search_models(ROWS, parameters())
     assert "GridSearchCV" not in capsys.readouterr().out
     monkeypatch.setenv("FORCE_COLOR", "1")
-    tree, search = search_tree(ROWS, parameters())
+    tree, search = search_models(ROWS, parameters())
     assert "GridSearchCV" in capsys.readouterr().out
     assert [str(warning.message) for warning in recwarn] == []
     assert search == expected
@@ -255,7 +261,7 @@ def test_a_progress_bar_in_a_terminal_changes_nothing(monkeypatch, capsys, recwa
 def test_in_a_tie_the_first_of_the_grid_wins() -> None:
     # The two criteria are one and the same; a leaf of one row or of two is no difference at depth 1.
     tied = {"max_depth": [1], "min_samples_leaf": [2, 1], "criterion": ["log_loss", "entropy"]}
-    tree, search = search_tree(ROWS, parameters(grid=tied))
+    tree, search = search_models(ROWS, parameters(candidates={"decision_tree": tied}))
     assert {record["rank"] for record in search} == {1}
     assert [(record["criterion"], record["min_samples_leaf"]) for record in search] == [
         ("log_loss", 2),
@@ -268,7 +274,7 @@ def test_in_a_tie_the_first_of_the_grid_wins() -> None:
 
 def test_a_grid_of_one_candidate_is_fitted() -> None:
     only = {"max_depth": [2], "min_samples_leaf": [9], "criterion": ["gini"]}
-    tree, (record,) = search_tree(ROWS, parameters(grid=only))
+    tree, (record,) = search_models(ROWS, parameters(candidates={"decision_tree": only}))
     assert record["rank"] == 1
     assert record["mean_auc"] == pytest.approx(loop_over_the_grid(ROWS, only, 7)[0]["mean_auc"], rel=TOLERANCE)
     assert (tree.max_depth, tree.min_samples_leaf, tree.criterion, tree.random_state) == (2, 9, "gini", 7)
@@ -278,11 +284,11 @@ def test_a_grid_of_one_candidate_is_fitted() -> None:
 def test_a_fold_of_one_class_is_refused_and_no_tree_wins_by_accident(engine: Engine) -> None:
     rows = ROWS[(ROWS["fold"] != 1) | ROWS["label"]]
     with pytest.raises(ModelInputError, match="fold"):
-        search_tree(collect_research_rows(on_engine(engine, rows), parameters()), parameters())
+        search_models(collect_research_rows(on_engine(engine, rows), parameters()), parameters())
 
 
 def test_predictions_are_the_tree_s_own_for_both_splits() -> None:
-    tree, _ = search_tree(ROWS, parameters())
+    tree, _ = search_models(ROWS, parameters())
     before = ROWS.copy()
     found = predict(tree, ROWS, parameters())
     assert list(found.columns) == [name for name in PREDICTION_COLUMNS if name != "group"]
@@ -295,7 +301,7 @@ def test_predictions_are_the_tree_s_own_for_both_splits() -> None:
 
 
 def test_predictions_carry_the_group_where_rows_have_one() -> None:
-    tree, _ = search_tree(ROWS, with_grid(max_depth=[2]))
+    tree, _ = search_models(ROWS, with_grid(max_depth=[2]))
     found = predict(tree, ROWS.assign(group="north"), parameters())
     assert tuple(found.columns) == PREDICTION_COLUMNS
     assert set(found["group"]) == {"north"}
@@ -327,7 +333,7 @@ def test_a_row_is_positive_above_the_threshold_and_not_at_it(threshold: float) -
 
 
 def test_the_order_of_the_columns_changes_no_prediction() -> None:
-    tree, _ = search_tree(ROWS, parameters())
+    tree, _ = search_models(ROWS, parameters())
     pd.testing.assert_frame_equal(
         predict(tree, ROWS[ROWS.columns[::-1]], parameters()), predict(tree, ROWS, parameters())
     )
@@ -343,7 +349,7 @@ def to_score(engine: Engine, features: pd.DataFrame) -> object:
 
 
 def test_scores_on_every_engine_are_those_of_scikit_learn_on_every_boundary_too(engine: Engine) -> None:
-    tree, _ = search_tree(ROWS, with_grid(max_depth=[6], min_samples_leaf=[1], criterion=["gini"]))
+    tree, _ = search_models(ROWS, with_grid(max_depth=[6], min_samples_leaf=[1], criterion=["gini"]))
     on_boundaries = rows_on_boundaries(tree)
     assert len(on_boundaries) > 60
     features = pd.concat([on_boundaries, ROWS[FEATURES]], ignore_index=True)
@@ -378,18 +384,27 @@ def test_a_tree_of_one_leaf_scores_every_row_alike(engine: Engine) -> None:
     assert [row["probability"] for row in scores] == [TRAIN["label"].mean()] * 3
 
 
-GRID = BLOCK["grid"]
-
-
 @pytest.mark.parametrize(
     ("changes", "key", "value"),
     [
-        ({"grid": GRID | {"max_depth": [4, 0]}}, "grid.max_depth.1", "0"),
-        ({"grid": GRID | {"max_depth": []}}, "grid.max_depth", "[]"),
-        ({"grid": GRID | {"max_depth": 4}}, "grid.max_depth", "4"),
-        ({"grid": GRID | {"min_samples_leaf": ["many"]}}, "grid.min_samples_leaf.0", "'many'"),
-        ({"grid": GRID | {"min_samples_leaf": [2.5]}}, "grid.min_samples_leaf.0", "2.5"),
-        ({"grid": GRID | {"criterion": ["gini", "auc"]}}, "grid.criterion.1", "'auc'"),
+        ({"candidates": {"decision_tree": GRID | {"max_depth": [4, 0]}}}, "candidates.decision_tree.max_depth.1", "0"),
+        ({"candidates": {"decision_tree": GRID | {"max_depth": []}}}, "candidates.decision_tree.max_depth", "[]"),
+        ({"candidates": {"decision_tree": GRID | {"max_depth": 4}}}, "candidates.decision_tree.max_depth", "4"),
+        (
+            {"candidates": {"decision_tree": GRID | {"min_samples_leaf": ["many"]}}},
+            "candidates.decision_tree.min_samples_leaf.0",
+            "'many'",
+        ),
+        (
+            {"candidates": {"decision_tree": GRID | {"min_samples_leaf": [2.5]}}},
+            "candidates.decision_tree.min_samples_leaf.0",
+            "2.5",
+        ),
+        (
+            {"candidates": {"decision_tree": GRID | {"criterion": ["gini", "auc"]}}},
+            "candidates.decision_tree.criterion.1",
+            "'auc'",
+        ),
         ({"research_rows": 0}, "research_rows", "0"),
         ({"threshold": 0}, "threshold", "0"),
         ({"threshold": 1}, "threshold", "1"),
@@ -407,7 +422,10 @@ def test_a_wrong_value_is_refused_with_its_file_its_key_and_itself(changes: dict
 
 @pytest.mark.parametrize(
     ("changes", "key", "meant"),
-    [({"grid": GRID | {"max_dept": [4]}}, "grid.max_dept", "max_depth"), ({"sead": 1}, "sead", "seed")],
+    [
+        ({"candidates": {"decision_tree": GRID | {"max_dept": [4]}}}, "candidates.decision_tree.max_dept", "max_depth"),
+        ({"sead": 1}, "sead", "seed"),
+    ],
 )
 def test_a_wrong_key_is_refused_with_the_one_that_is_meant(changes: dict, key: str, meant: str) -> None:
     with pytest.raises(ValueError, match=r"^in parameters_sklearn_research\.yml or --params, ") as refused:
@@ -417,8 +435,8 @@ def test_a_wrong_key_is_refused_with_the_one_that_is_meant(changes: dict, key: s
 
 
 def test_a_value_that_is_missing_is_named_by_its_key_alone() -> None:
-    with pytest.raises(ValueError, match=r"sklearn_research\.grid\.criterion: Field required\.$"):
-        parameters(grid={"max_depth": [4], "min_samples_leaf": [1]})
+    with pytest.raises(ValueError, match=r"sklearn_research\.candidates\.decision_tree\.criterion: Field required\.$"):
+        parameters(candidates={"decision_tree": {"max_depth": [4], "min_samples_leaf": [1]}})
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
@@ -442,3 +460,73 @@ def test_every_wrong_value_is_named_at_once() -> None:
 def test_parameters_do_not_change_once_they_are_checked() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parameters().seed = 8
+
+
+FAMILIES = {
+    "random_forest": {"n_estimators": [5], "min_samples_leaf": [5]},
+    "extra_trees": {"n_estimators": [5], "min_samples_leaf": [5]},
+    "gradient_boosting": {"n_estimators": [5], "max_depth": [2]},
+    "hist_gradient_boosting": {"max_iter": [5], "min_samples_leaf": [5]},
+    "xgboost": {"n_estimators": [5], "max_depth": [2]},
+    "lightgbm": {"n_estimators": [5], "min_child_samples": [5]},
+    "logistic_regression": {"C": [0.1, 1.0]},
+}
+
+
+def with_families(*names: str, **changes) -> SklearnResearchParameters:
+    return parameters(candidates={name: FAMILIES.get(name) or GRID for name in names}, **changes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_searched_and_scores_on_every_engine_as_its_own_library(family: str, engine: Engine) -> None:
+    model, search = search_models(ROWS, with_families(family))
+    assert {record["family"] for record in search} == {family}
+    scores = engine.rows(score_with_research(model, to_score(engine, ROWS[FEATURES]), parameters(), PROJECT))
+    expected = model.predict_proba(ROWS[FEATURES])[:, 1]
+    found = pd.Series({int(row["id"]): row["probability"] for row in scores}).sort_index()
+    allowed = 1e-6 if family == "logistic_regression" else 0  # scikit-learn adds up in float32, in no fixed order
+    assert np.abs(found.to_numpy() - expected).max() <= allowed
+
+
+def test_families_are_compared_on_the_same_folds_and_the_best_of_all_is_fitted() -> None:
+    model, search = search_models(ROWS, with_families("decision_tree", "random_forest", "logistic_regression"))
+    alone = [
+        record
+        for family in ("decision_tree", "random_forest", "logistic_regression")
+        for record in search_models(ROWS, with_families(family))[1]
+    ]
+    aucs = {str({**record, "rank": 0}): record["mean_auc"] for record in search}
+    assert aucs == {str({**record, "rank": 0}): record["mean_auc"] for record in alone}
+    assert search[0]["mean_auc"] == max(record["mean_auc"] for record in search)
+    assert find_family_of(model) == search[0]["family"]
+
+
+def test_the_simplest_within_one_standard_error_is_taken_where_it_is_asked_for() -> None:
+    names = ("decision_tree", "logistic_regression", "random_forest", "gradient_boosting")
+    best = search_models(ROWS, with_families(*names))[1]
+    model, search = search_models(ROWS, with_families(*names, choose="one_standard_error"))
+    least = best[0]["mean_auc"] - best[0]["std_auc"] / np.sqrt(ROWS.loc[ROWS["fold"] >= 0, "fold"].nunique())
+    near = [record["family"] for record in best if record["mean_auc"] >= least]
+    assert search[0]["family"] == min(near, key=names.index)
+    assert find_family_of(model) == search[0]["family"]
+
+
+def test_classes_weigh_the_same_where_it_is_asked_for() -> None:
+    model, _ = search_models(ROWS, with_families("random_forest", class_weight="balanced"))
+    assert model.class_weight == "balanced"
+
+
+@pytest.mark.parametrize(
+    ("candidates", "said"),
+    [
+        ({"random_forrest": {"n_estimators": [5]}}, "Did you mean 'random_forest'?"),
+        ({"random_forest": {"n_estimator": [5]}}, "has no argument 'n_estimator'. Did you mean 'n_estimators'?"),
+        ({"random_forest": {"n_estimators": 5}}, "random_forest: give each argument a list of values to try"),
+        ({"random_forest": {"n_estimators": []}}, "random_forest: give each argument a list of values to try"),
+        ({}, "no model family is named"),
+    ],
+)
+def test_what_is_no_candidate_is_refused_with_what_is_meant(candidates: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=r"sklearn_research\.candidates") as refused:
+        parameters(candidates=candidates)
+    assert said in str(refused.value)

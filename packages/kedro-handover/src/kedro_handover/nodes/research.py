@@ -194,8 +194,7 @@ def predict(research_model: Any, research_rows: DataFrame, parameters: SklearnRe
         The predictions table: `id`, `split`, `group` if there is one, `label`, `probability` (of being positive),
         `prediction`.
     """
-    features = [name for name in research_rows.columns if name not in KEYS]
-    probability = research_model.predict_proba(research_rows[features])[:, 1]
+    probability = research_model.predict_proba(research_rows[list(research_model.feature_names_in_)])[:, 1]
     predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
     return predictions[prediction_columns(predictions.columns)]
 
@@ -239,8 +238,7 @@ def _transform(model: Any, features: Any) -> Any:
     """Score a native frame with the description of a model, which is proven on its first rows."""
     from kedro_handover.handover.handed import hand_over
 
-    frame = nw.from_native(features).lazy()
-    names = [name for name in frame.collect_schema().names() if name not in KEYS]
+    frame, names = nw.from_native(features).lazy(), [str(name) for name in model.feature_names_in_]
     handed = hand_over(model, prove_on=collect_to_pandas(frame.select(names).head(ROWS_PROVEN)))
     if type(features).__module__.startswith("dask"):
         return features.map_partitions(handed.transform)
