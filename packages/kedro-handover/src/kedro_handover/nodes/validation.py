@@ -187,8 +187,10 @@ def count_rejected(
                 "%s: violated by %s rows, %s. %s", rule["name"], f"{rule['rows']:,}", outcome, rule["description"]
             )
     if not valid or rejected > rejected_share * rows_in:
-        errors = [rule for rule in counted["rules"] if rule["severity"] == "error" and rule["rows"]]
-        errors.sort(key=lambda rule: (-rule["rows"], rule["name"]))
+        errors = sorted(
+            (rule for rule in counted["rules"] if rule["severity"] == "error" and rule["rows"]),
+            key=lambda rule: (-rule["rows"], rule["name"]),
+        )
         reasons = ", ".join(f"{rule['name']} {rule['rows']:,}" for rule in errors)
         allowed = f"rejected_share allows {rejected_share:.2%}" if valid else "none is left"
         msg = (
