@@ -16,6 +16,7 @@ import narwhals.stable.v2 as nw
 from figures import CONF, PROJECT, list_environments, load_conf, table
 from kedro.utils import load_obj
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from kedro_handover.contract import TABLE_RULES
 from kedro_handover.parameters import Parameters
@@ -93,12 +94,17 @@ def _list_parameters(model: type[BaseModel], values: Any, prefix: str) -> Iterat
     said, attributes = _docstring(model)
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
-        value = values.get(name, field.default)
+        value = values.get(name, field.get_default(call_default_factory=True))
         nested = _nested_models(field.annotation, name, value)
         if not nested:
-            yield f"{prefix}.{name}", value, _may_be(schema["properties"][name]), attributes.get(name, said)
+            yield (
+                f"{prefix}.{name}",
+                to_jsonable_python(value),
+                _may_be(schema["properties"][name]),
+                attributes.get(name, said),
+            )
         for path, inner, one in nested:
-            yield from _list_parameters(inner, one, f"{prefix}.{path}")
+            yield from _list_parameters(inner, to_jsonable_python(one), f"{prefix}.{path}")
 
 
 def _nested_models(annotation: Any, name: str, value: Any) -> list[tuple[str, type[BaseModel], Any]]:
