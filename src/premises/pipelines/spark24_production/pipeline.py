@@ -49,7 +49,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 render_parity_report,
-                ["spark24_parity", "row_counts", "rejections", "params:project"],
+                ["spark24_parity", "row_counts", "rejections", "promise", "params:project"],
                 "spark24_parity_report",
                 name="render_parity_report",
             ),

@@ -68,7 +68,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(render_parity_markdown, "parity", "parity_summary", name="render_parity_markdown"),
             Node(
                 render_parity_report,
-                ["parity", "row_counts", "rejections", PROJECT],
+                ["parity", "row_counts", "rejections", "promise", PROJECT],
                 "parity_report",
                 name="render_parity_report",
             ),

@@ -43,6 +43,7 @@ def render_parity_report(
     parity: dict[str, dict[str, Any]],
     row_counts: dict[str, int],
     rejections: dict[str, Any],
+    promise: dict[str, Any],
     project: ProjectSpec,
     *,
     sections: dict[str, Any] | None = None,
@@ -53,6 +54,7 @@ def render_parity_report(
         parity: What `kedro_handover.nodes.parity.measure_parity` gives.
         row_counts: The rows of each class and split, as `count_rows` gives them.
         rejections: How many rows of the table are valid and rejected, and by which rules.
+        promise: What `kedro_handover.nodes.training.hand_over` promises, and the rows that it was proven on.
         project: Its words.
         sections: Sections of the project's own, by title, see `kedro_handover.reporting.page.render_page`.
 
@@ -69,6 +71,7 @@ def render_parity_report(
         origin=project.describe_origin(row_counts),
         rejections=rejections,
         parity=parity,
+        promise=promise,
         figures={
             name: encode_figure(plot_disagreement(one["by_group"], project))
             for name, one in parity.items()
