@@ -166,7 +166,8 @@ show(
 # Two models may be equally good and still differ. Row by row:
 
 # %%
-parity = measure_parity(catalog.load("research_predictions"), parameters, mllib=predictions)
+research, promise = catalog.load("research_predictions"), catalog.load("promise")
+parity = measure_parity(research, promise, parameters, mllib=predictions)
 measures = {
     "n_rows": "rows",
     "n_diff": "with another probability",

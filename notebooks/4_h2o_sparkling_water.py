@@ -92,7 +92,8 @@ show(
 )
 
 # %%
-parity = measure_parity(catalog.load("research_predictions"), parameters, h2o=predictions)
+research, promise = catalog.load("research_predictions"), catalog.load("promise")
+parity = measure_parity(research, promise, parameters, h2o=predictions)
 measures = {
     "n_rows": "rows",
     "n_diff": "with another probability",
