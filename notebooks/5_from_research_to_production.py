@@ -40,9 +40,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from kedro_handover.models import PRODUCTION_MODELS
 from kedro_handover.reporting import plots
 from kedro_handover.reporting.notebook import show
-from kedro_handover.reporting.parity_report import TITLES
 
 mpl.rcParams.update(plots.STYLE)
 project, release = catalog.load("params:project"), catalog.load("release@manifest")
@@ -54,8 +54,9 @@ Markdown(f"**{project.describe_origin(release['data']['row_counts'])}**")
 # Every model gives the same table, so one join brings them together.
 
 # %%
+titles = {name: model.title for name, model in PRODUCTION_MODELS.items()}
 models = {"laptop": laptop, "research on Spark": catalog.load("research_predictions")}
-models |= {title: catalog.load(f"{name}_predictions") for name, title in TITLES.items()}
+models |= {title: catalog.load(f"{name}_predictions") for name, title in titles.items()}
 together = pd.concat(
     {name: predictions.set_index("id")["probability"] for name, predictions in models.items()}, axis="columns"
 )
@@ -91,7 +92,7 @@ pd.DataFrame(
 figure = Figure(figsize=(10, 3.4), layout="constrained")
 panels = figure.subplots(1, 3, sharex=True, sharey=True)
 most = together["laptop"].value_counts().max()
-for axes, title in zip(panels, TITLES.values(), strict=True):
+for axes, title in zip(panels, titles.values(), strict=True):
     pairs = together.groupby(["laptop", title]).size().reset_index(name="premises").astype(float)
     axes.plot([0, 1], [0, 1], color=plots.GREY, linestyle=":", linewidth=1)
     points = axes.scatter(
@@ -117,9 +118,9 @@ show(
 # %%
 parity = catalog.load("parity")
 kinds = ["n_diff", "agreement", "max_abs_diff", "mean_abs_diff", "auc_diff", "psi"]
-measured = pd.DataFrame(parity).T.rename(TITLES)[kinds].astype(float)
-allowed = pd.DataFrame({TITLES[name]: one["tolerances"] for name, one in parity.items()}).T[kinds].astype(float)
-table = pd.concat({"measured": measured, "allowed": allowed}).swaplevel().loc[list(TITLES.values())]
+measured = pd.DataFrame(parity).T.rename(titles)[kinds].astype(float)
+allowed = pd.DataFrame({titles[name]: one["tolerances"] for name, one in parity.items()}).T[kinds].astype(float)
+table = pd.concat({"measured": measured, "allowed": allowed}).swaplevel().loc[list(titles.values())]
 table = table.map(lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.4g}").replace("nan", "any")
 table.rename(
     columns={
