@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,9 +19,9 @@ import pyspark
 from processes import fresh_environment, programs_under
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
-SECONDS = 120
+SECONDS = 600
 """The parts of a cluster find each other within, on a busy machine too."""
 
 
@@ -60,24 +61,74 @@ class Cluster:
         wait_for(lambda: log.read_text().count("Registering worker") == len(self.workers))
 
     def executors(self) -> set[int]:
-        return {pid for one in self.workers for pid, program in programs_under(one.pid).items() if program == "java"}
+        return {pid for worker in self.workers for pid in _executors(worker)}
 
-    def kill_busiest_worker(self) -> None:
-        """Kill the worker whose executor works most; the executor ends by itself. Another worker takes its place."""
-        running = [worker for worker in self.workers if worker.poll() is None]
-        before = [_ticks(worker.pid) for worker in running]
-        time.sleep(0.1)
-        used = [_ticks(worker.pid) - ticks for worker, ticks in zip(running, before, strict=True)]
-        worker = running[used.index(max(used))]
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
+    def kill_worker_at_work(self, list_stages: Callable[[], Collection[int]]) -> str:
+        """Kill a worker, and its executor, while this runs a task of certain stages. Another worker takes its place.
+
+        The executor is stopped first: what it runs then, it can't finish. Its own log, which it writes before it tells
+        the driver, says whether it runs anything.
+
+        Args:
+            list_stages: Lists the numbers of the stages, as they are now.
+
+        Returns:
+            The id that Spark knows the executor by.
+        """
+        killed = []
+
+        def kill() -> bool:
+            stages = set(list_stages())
+            for worker in self.workers:
+                for pid in _executors(worker):
+                    log = self._log_of_executor(worker)
+                    if log and _running_stage(log) in stages and _kill_at_work(pid, worker, log, stages):
+                        killed.append(log.parent.name)
+                        return True
+            return False
+
+        wait_for(kill)
         self.add_worker()
+        return killed[0]
+
+    def _log_of_executor(self, worker: subprocess.Popen[bytes]) -> Path | None:
+        """The log of the last executor that a worker has started: <work-dir>/<application>/<executor>/stderr."""
+        folder = self.folder / f"worker{self.workers.index(worker)}"
+        return max(folder.glob("app-*/*/stderr"), key=lambda log: int(log.parent.name), default=None)
 
 
-def _ticks(pid: int) -> int:
-    """Processor time that the programs under a process have used so far."""
-    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in programs_under(pid)]
-    return sum(int(stat[11]) + int(stat[12]) for stat in stats)
+def _executors(worker: subprocess.Popen[bytes]) -> list[int]:
+    return [pid for pid, program in programs_under(worker.pid).items() if program == "java"]
+
+
+def _running_stage(log: Path) -> int | None:
+    """The stage of the task that an executor of one core runs, if it runs one."""
+    tasks = re.findall(
+        r"(Running|Finished) task \S+ in stage (\d+)\.\d+ \(TID (\d+)\)", log.read_text(errors="replace")
+    )
+    finished = {task for event, _, task in tasks if event == "Finished"}
+    return next((int(stage) for event, stage, task in tasks if event == "Running" and task not in finished), None)
+
+
+def _kill_at_work(executor: int, worker: subprocess.Popen[bytes], log: Path, stages: Collection[int]) -> bool:
+    """Kill an executor and its worker if the executor, stopped, still has a task of the stages to finish."""
+    os.kill(executor, signal.SIGSTOP)
+    wait_for(lambda: Path(f"/proc/{executor}/stat").read_text().rpartition(") ")[2].startswith("T"))
+    _wait_until_written(log)
+    if _running_stage(log) not in stages:
+        os.kill(executor, signal.SIGCONT)
+        return False
+    for pid in (worker.pid, executor):
+        os.kill(pid, signal.SIGKILL)
+    worker.wait()
+    return True
+
+
+def _wait_until_written(log: Path) -> None:
+    """Wait until the worker has written down what its executor had said."""
+    size = -1
+    while size != (size := log.stat().st_size):
+        time.sleep(0.2)
 
 
 @contextmanager
