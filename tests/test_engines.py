@@ -7,14 +7,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from premises.pipelines.data_engineering.nodes import build_features, find_repeated_ids, split_and_balance
 
-from conftest import Engine, check, clean, kedro, read_rows
+from conftest import CENSUS, clean, kedro, read_rows
+from kedro_handover.nodes.split import SplitParameters, split_and_balance
+from kedro_handover.testing import Engine
+from premises.pipelines.data_engineering.features import build_features
+from premises.pipelines.data_engineering.ingest import find_repeated_ids
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 from storage import SAME_FILES, SAME_TABLES, digest, digest_model, read, read_json
 
 ENVIRONMENTS = ("polars", "duckdb", "dask")
-PARAMETERS = DataEngineeringParameters(grid_metres=100, test_share=0.2, folds=5, majority_per_minority=1)
+PARAMETERS = DataEngineeringParameters(grid_metres=100)
+SPLIT = SplitParameters(test_share=0.2, folds=5, majority_per_minority=1)
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
@@ -22,7 +26,7 @@ def engine_storage(request: pytest.FixtureRequest, run_storage: Path, tmp_path_f
     """A storage root after a plain run, and scoring, of an environment on the census of `run_storage`."""
     storage = tmp_path_factory.mktemp(request.param)
     shutil.copytree(run_storage / "01_raw", storage / "01_raw", copy_function=os.link)
-    scoring = "--nodes=score_premises_with_research_tree,count_scores"
+    scoring = "--nodes=score_with_research,count_scores"
     for options in ((), ("--pipelines=research_scoring", scoring)):
         done = kedro("run", f"--env={request.param}", *options, f"--params=storage={storage}")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -47,15 +51,15 @@ def test_a_table_without_rows_has_its_types(engine_storage: Path, run_storage: P
 
 
 def test_every_premises_is_scored_as_research_scored_it(engine_storage: Path) -> None:
-    scores = read(engine_storage, "07_model_output/research_scores.parquet").to_pandas().set_index("premises_id")
+    scores = read(engine_storage, "07_model_output/research_scores.parquet").to_pandas().set_index("id")
     researched = read(engine_storage, "07_model_output/research_predictions.parquet").to_pandas()
-    found = scores.loc[researched["premises_id"]]
+    found = scores.loc[researched["id"]]
     assert found["probability"].tolist() == researched["probability"].tolist()
     assert found["prediction"].tolist() == researched["prediction"].tolist()
     counts = read_json(engine_storage, "08_reporting/score_counts.json")
     rows = read_json(engine_storage, "08_reporting/row_counts.json")
-    assert (counts["premises"], counts["unknown"]) == (len(scores), rows["unknown"])
-    assert counts["predicted_active"] == scores["prediction"].sum()
+    assert (counts["rows"], counts["unknown"]) == (len(scores), rows["unknown"])
+    assert counts["predicted_positive"] == scores["prediction"].sum()
 
 
 def test_no_node_computes_what_is_not_asked_for_yet(engine: Engine) -> None:
@@ -63,9 +67,9 @@ def test_no_node_computes_what_is_not_asked_for_yet(engine: Engine) -> None:
     premises = clean(engine, read_rows({}, {"N_PRINCIP": "Sense activitat"}))
     features = build_features(premises, PARAMETERS)
     made = [
-        find_repeated_ids(census, check.__defaults__[0]),
+        find_repeated_ids(census, CENSUS),
         premises,
         features,
-        split_and_balance(features, PARAMETERS),
+        split_and_balance(features, SPLIT),
     ]
     assert {type(frame) for frame in made} == {type(census)}  # a lazy frame stays one
