@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from jinja2 import Environment, StrictUndefined, UndefinedError
 from kedro.config import OmegaConfigLoader
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from playwright.sync_api import sync_playwright
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from conftest import PROJECT, fresh_environment
 from premises.census.contract import FEATURES
@@ -383,6 +386,17 @@ def test_a_page_that_asks_for_an_unknown_figure_ends_the_build_and_says_so(tmp_p
     assert done.returncode != 0
     assert "index.md" in done.stderr
     assert "no_such_dataset" in done.stderr
+
+
+def test_the_three_lines_of_the_readme_run_as_they_stand() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    drawn = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    table = pd.DataFrame(drawn, columns=["a", "b", "c"])
+    model = HistGradientBoostingClassifier(max_iter=5).fit(table, table["a"] > table["b"])
+    names = {"model": model, "X": table, "table": table}
+    exec(code, names)  # noqa: S102 - the README's own code
+    assert names["scored"]["probability"].tolist() == model.predict_proba(table)[:, 1].tolist()
+    assert (names["handed"].promise.score, names["handed"].promise.probability) == ("exact", "exact")
 
 
 def test_it_can_be_read_and_searched_as_files_without_a_network(fresh_site: Path) -> None:
