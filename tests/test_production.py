@@ -456,9 +456,7 @@ def test_a_hand_over_that_changes_one_prediction_is_not_released(storage) -> Non
     loose = {"tolerances": dict.fromkeys(TRAINED_AGAIN, LOOSE)}
     from_parity: dict[str, Any] = {"from_nodes": ["measure_parity", *RELEASE_NODES]}
     with pytest.raises(ParityError, match="handed_over: n_diff is 1, allowed at most 0") as caught:
-        run(
-            storage, "spark_production", only={"from_nodes": ["measure_parity", *RELEASE_NODES]}, spark_production=loose
-        )
+        run(storage, "spark_production", only=from_parity, spark_production=loose)
     assert "mllib:" not in str(caught.value)
     assert (storage / "06_models/release.json").read_bytes() == before
 
