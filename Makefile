@@ -62,9 +62,12 @@ synthetic: .venv/installed  ## generate a synthetic census; ROWS=1000000 for mor
 census: .venv/installed  ## download the published census
 	@$(BIN)/python -m premises.census.download
 
+# A variable as it was typed, quoted for the shell: the name of a column may have a $.
+raw = '$(subst ','\'',$(value $1))'
 new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
-	@$(BIN)/kedro handover new --name="$$NAME" --data="$$DATA" --id="$$ID" --label="$$LABEL" --positive="$$POSITIVE" \
-	  --group="$$GROUP" --dir="$$DIR" --lock=requirements.lock
+	@$(BIN)/kedro handover new --name=$(call raw,NAME) --data=$(call raw,DATA) --id=$(call raw,ID) --label=$(call raw,LABEL) \
+	  --positive=$(call raw,POSITIVE) --group=$(call raw,GROUP) --dir=$(if $(value DIR),$(call raw,DIR),../$(call raw,NAME)) \
+	  --lock=requirements.lock
 
 engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --env=polars` and the like
 	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'

@@ -156,7 +156,7 @@ def _build(source: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as beside:
         copy = Path(beside) / "source"
         shutil.copytree(
-            source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist", "tests")
+            source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
         )
         build = f"from setuptools import build_meta; print(build_meta.build_wheel({str(folder.resolve())!r}))"
         done = subprocess.run(  # noqa: S603 - our own words

@@ -21,10 +21,10 @@ def create_pipeline() -> Pipeline:
         [
             Node(research.collect_research_rows, ["model_input", PARAMETERS], ROWS, name="collect_research_rows"),
             Node(
-                research.search_tree,
+                research.search_models,
                 [ROWS, PARAMETERS],
                 [MODEL, "research_search"],
-                name="search_tree",
+                name="search_models",
                 tags="research",
             ),
             Node(research.predict, [MODEL, ROWS, PARAMETERS], PREDICTIONS, name="predict", tags="research"),
