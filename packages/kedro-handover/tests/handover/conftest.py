@@ -25,9 +25,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kedro_handover.handover.description import Description
 from kedro_handover.handover.extract import Described, describe
-from kedro_handover.handover.proof import make_extreme_rows, make_threshold_rows
+from kedro_handover.handover.numpy_evaluator import evaluate, read_inputs
+from kedro_handover.handover.proof import make_extreme_rows, make_threshold_rows, ulps_apart
 
 ROWS = 600
+ULPS = 4
+"""How far the `exp` of an engine may take a probability from the library's."""
+
 NUMBERS = ["p", "q", "r", "s"]
 
 
@@ -181,3 +185,27 @@ def fit_family() -> Callable[[str], Fitted]:
 @pytest.fixture
 def table() -> Table:
     return make_table()
+
+
+@pytest.fixture
+def assert_same() -> Callable[[pd.DataFrame, Description, pd.DataFrame], None]:
+    return _assert_same
+
+
+def _assert_same(scored, description, rows):
+    """Hold what an engine gives to the NumPy evaluator, which the proof holds to the library."""
+    scored = scored.sort_values("id", ignore_index=True)
+    expected = evaluate(description, read_inputs(description, rows))
+    if description.task == "regression":
+        found, wanted = scored[["prediction"]], expected.prediction[:, None].astype(np.float64)
+    else:
+        names = ["probability"] if description.task == "binary" else [c for c in scored if c.startswith("probability_")]
+        found = scored[names]
+        wanted = expected.probability[:, 1:] if description.task == "binary" else expected.probability
+        labels = [None if pd.isna(label) else label for label in scored["prediction"].astype(object)]
+        assert labels == expected.prediction.tolist()
+    found = found.to_numpy(np.float64, na_value=np.nan)
+    assert np.array_equal(np.isnan(found[:, 0]), expected.refused)
+    taken = ~expected.refused
+    apart = ulps_apart(np.abs(found[taken]), np.abs(wanted[taken]), description.link_type)
+    assert apart.max(initial=0) <= (0 if description.link == "none" else ULPS)

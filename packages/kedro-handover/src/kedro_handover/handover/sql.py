@@ -55,7 +55,7 @@ def write_sql(description: Description, *, dialect: str, table: str, keep: Seque
             "minutes to parse more. Use transform."
         )
         raise HandOverError(msg)
-    written = _Writer(description, "duckdb" if dialect not in PLAIN_DIALECTS else dialect).write(table, keep)
+    written = _Writer(description, dialect).write(table, keep)
     return written if dialect in PLAIN_DIALECTS else _translate(written, dialect)
 
 
@@ -109,7 +109,9 @@ class _Writer:
 
     def _nest(self, query: str, columns: Sequence[str]) -> str:
         self.level += 1
-        return f"SELECT {', '.join(columns)} FROM ({query}) AS t{self.level}"  # noqa: S608 - made here
+        # PostgreSQL would write the inner query into the outer one wherever a column is named: OFFSET keeps them apart.
+        inner = f"{query} OFFSET 0" if self.dialect == "postgres" else query
+        return f"SELECT {', '.join(columns)} FROM ({inner}) AS t{self.level}"  # noqa: S608 - made here
 
     def _find_levels(self) -> list[list[int]]:
         """Order the steps: those of one level read only columns of levels before it."""

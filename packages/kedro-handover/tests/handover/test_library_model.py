@@ -1,0 +1,101 @@
+"""Any other Python model is scored by its own library, after each process has shown that it is the same one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.errors import PythonException
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from kedro_handover.errors import HandOverError
+from kedro_handover.handover.handed import hand_over
+from kedro_handover.testing import to_spark
+
+
+class Network:
+    """What a network of Keras looks like from outside: `predict` gives probabilities."""
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def predict(self, rows):
+        share = 1 / (1 + np.exp(-np.asarray(rows)[:, 0].astype(np.float64)))
+        return np.stack([share / 2, share / 2, 1 - share], axis=1) if self.columns == 3 else share[:, None]
+
+
+@pytest.fixture
+def neighbours(table):
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier()).fit(table.plain, table.texts)
+    return hand_over(model, prove_on=table.plain, as_library=True)
+
+
+def test_a_frame_of_pandas_is_scored_by_the_library(neighbours, table):
+    scored = neighbours.transform(table.plain.assign(id=1))
+    assert scored["probability"].tolist() == neighbours.model.predict_proba(table.plain)[:, 1].tolist()
+    assert scored["prediction"].tolist() == neighbours.model.predict(table.plain).tolist()
+    assert re.search(r"scored by the library itself \(python 3.*scikit-learn|sklearn", neighbours.promise)
+
+
+@pytest.mark.spark
+def test_spark_scores_with_the_library_on_its_executors(neighbours, table, spark, tmp_path):
+    rows = table.plain.assign(id=np.arange(len(table.plain)))
+    frame = to_spark(pa.Table.from_pandas(rows, preserve_index=False), spark, tmp_path)
+    scored = neighbours.transform(frame)
+    assert scored.columns == [*frame.columns, "probability", "prediction"]
+    found = scored.orderBy("id").toPandas()
+    assert found["probability"].tolist() == neighbours.model.predict_proba(table.plain)[:, 1].tolist()
+    assert found["prediction"].tolist() == neighbours.model.predict(table.plain).tolist()
+
+
+@pytest.mark.spark
+def test_an_executor_with_another_version_scores_no_row(neighbours, table, spark, tmp_path):
+    frame = to_spark(pa.Table.from_pandas(table.plain, preserve_index=False), spark, tmp_path)
+    other = replace(neighbours, versions={**neighbours.versions, "numpy": "1.0"})
+    with pytest.raises(PythonException, match=r"would be scored by numpy .* handed over with numpy 1.0. Ship the env"):
+        other.transform(frame).collect()
+
+
+def test_a_process_that_gives_other_results_scores_no_row(neighbours):
+    other = replace(neighbours, expected=neighbours.expected + 0.25)
+    with pytest.raises(HandOverError, match=r"results up to 0.25 apart from those at the hand-over, and 0 is allowed"):
+        other.verify()
+    replace(other, tolerance=0.3).verify()
+
+
+def test_predict_may_give_probabilities(table):
+    for columns, classes in ((1, [False, True]), (3, ["a", "b", "c"])):
+        model = Network(columns)
+        handed = hand_over(model, prove_on=table.plain, as_library=True, classes=classes)
+        scored = handed.transform(table.plain)
+        shares = model.predict(table.plain)
+        if columns == 1:
+            assert scored["probability"].tolist() == shares[:, 0].tolist()
+            assert scored["prediction"].tolist() == (shares[:, 0] > 0.5).tolist()
+        else:
+            assert np.array_equal(np.stack(scored["probability"]), shares)
+            assert set(scored["prediction"]) <= set(classes)
+
+
+def test_a_model_may_predict_a_number(table):
+    model = KNeighborsRegressor().fit(table.plain, table.number)
+    handed = hand_over(model, prove_on=table.plain, as_library=True)
+    assert handed.transform(table.plain)["prediction"].tolist() == model.predict(table.plain).tolist()
+
+
+def test_what_the_library_alone_can_do_is_refused(neighbours, table, tmp_path):
+    with pytest.raises(HandOverError, match="there is no SQL for it"):
+        neighbours.to_sql()
+    with pytest.raises(HandOverError, match="without pickle"):
+        neighbours.save(tmp_path)
+    with pytest.raises(HandOverError, match="The table lacks 'p'"):
+        neighbours.transform(table.plain.drop(columns="p"))
+    with pytest.raises(HandOverError, match="has neither predict_proba nor predict"):
+        hand_over(StandardScaler().fit(table.plain), prove_on=table.plain, as_library=True)
+    with pytest.raises(HandOverError, match="threshold is for a model that is described"):
+        hand_over(neighbours.model, prove_on=table.plain, as_library=True, threshold=0.5)
