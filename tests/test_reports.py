@@ -73,11 +73,14 @@ def pages(prod_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     row_counts, rejections, parity, drift = (
         json.loads((reporting / f"{name}.json").read_text()) for name in ("row_counts", "rejections", "parity", "drift")
     )
+    promise = json.loads((prod_storage / "06_models" / "promise.json").read_text())
     parity["mllib"]["failures"] = ["agreement is 0.8, allowed at least 0.9"]
     drift["failures"] = ["x_metres: PSI is 0.300, allowed at most 0.25"]
     drift["features"][0]["psi"] = 0.3
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "parity_out_of_tolerance.html").write_text(render_parity_report(parity, row_counts, rejections, SPEC))
+    (folder / "parity_out_of_tolerance.html").write_text(
+        render_parity_report(parity, row_counts, rejections, promise, SPEC)
+    )
     (folder / "drifted.html").write_text(render_drift_report(drift, rejections, SPEC))
     places = ((folder if (folder / f"{name}.html").exists() else reporting) / f"{name}.html" for name in NAMES)
     return {place.stem: place.as_uri() for place in places}

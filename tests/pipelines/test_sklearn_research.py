@@ -12,7 +12,7 @@ def test_the_parameters_of_the_project_are_good() -> None:
     conf = OmegaConf.load(PROJECT / "conf" / "base" / "parameters_sklearn_research.yml")
     found = SklearnResearchParameters.model_validate(OmegaConf.to_container(conf)["sklearn_research"])
     assert found.research_rows is None
-    assert found.grid.min_samples_leaf == [25, 50, 100, 200]
+    assert found.candidates.grids["decision_tree"]["min_samples_leaf"] == [25, 50, 100, 200]
 
 
 def test_the_report_shows_every_figure_that_the_pipeline_makes() -> None:

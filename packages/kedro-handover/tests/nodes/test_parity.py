@@ -14,9 +14,11 @@ from kedro_handover.testing import to_pandas
 from two_models import SCHEMA, two_models
 
 EXACT = Tolerance(n_diff=0, agreement=1, max_abs_diff=0, mean_abs_diff=0, auc_diff=0, psi=0)
+ANY = Tolerance(n_diff=None, agreement=0, max_abs_diff=1, mean_abs_diff=1, auc_diff=1, psi=100)
+PROMISE = {"model_family": "decision_tree", "probability": "exact"}
 
 
-def parameters(tolerance: Tolerance) -> SparkProductionParameters:
+def parameters(tolerance: Tolerance, **more) -> SparkProductionParameters:
     return SparkProductionParameters(
         released_model="handed_over",
         threshold=0.5,
@@ -26,15 +28,20 @@ def parameters(tolerance: Tolerance) -> SparkProductionParameters:
         h2o={"bins": 100, "histogram": "AUTO", "unknown_as_missing": True, "attempts": 1},
         drift={"largest_psi": 1, "unseen_share": 0, "categories": [], "action": "warn"},
         tolerances={"handed_over": EXACT, "mllib": tolerance},
+        handed_over_bounded=ANY,
+        **more,
     )
 
 
-def measure(research, handed_over, mllib, tolerance: Tolerance = EXACT, research_rows: int | None = None) -> dict:
+def measure(  # noqa: PLR0913 - what a test may change
+    research, handed_over, mllib, tolerance: Tolerance = EXACT, *, research_rows=None, promise=PROMISE, **more
+) -> dict:
     research, handed_over, mllib = (
         to_pandas(pa.Table.from_pandas(frame, schema=pa.schema(SCHEMA), preserve_index=False))
         for frame in (research, handed_over, mllib)
     )
-    return measure_parity(research, parameters(tolerance), research_rows, handed_over=handed_over, mllib=mllib)
+    predicted = {"handed_over": handed_over, "mllib": mllib}
+    return measure_parity(research, promise, parameters(tolerance, **more), research_rows, **predicted)
 
 
 def test_predictions_of_other_rows_are_named_as_such() -> None:
@@ -79,7 +86,22 @@ def test_a_figure_on_its_limit_is_within_tolerance() -> None:
 
 def test_missing_rows_are_a_failure_whatever_the_tolerances() -> None:
     research, candidate = two_models()
-    any_ = Tolerance(n_diff=None, agreement=0, max_abs_diff=1, mean_abs_diff=1, auc_diff=1, psi=100)
     short = candidate[candidate["id"] != candidate.loc[candidate["split"] == "test", "id"].iloc[0]]
-    parity = measure(research, research, short, any_)
+    parity = measure(research, research, short, ANY)
     assert parity["mllib"]["failures"] == ["1 rows are predicted by one of the two models only"]
+
+
+def test_a_model_that_is_handed_over_within_a_bound_is_held_to_that_bound() -> None:
+    research, candidate = two_models()
+    assert measure(research, candidate, research)["handed_over"]["failures"]
+    bounded = measure(research, candidate, research, promise=PROMISE | {"probability": "bounded"})["handed_over"]
+    assert bounded["failures"] == []
+    assert bounded["tolerances"] == ANY.model_dump()
+
+
+def test_a_family_has_tolerances_of_its_own_for_models_that_are_trained_again() -> None:
+    research, candidate = two_models()
+    of_family = {"tolerances_by_family": {"linear": {"mllib": ANY}}}
+    assert measure(research, research, candidate, **of_family)["mllib"]["failures"]
+    linear = measure(research, research, candidate, promise=PROMISE | {"model_family": "linear"}, **of_family)
+    assert linear["mllib"]["failures"] == []

@@ -14,6 +14,17 @@ from two_models import two_models
 
 EXACT = {"n_diff": 0, "agreement": 1, "max_abs_diff": 0, "mean_abs_diff": 0, "auc_diff": 0, "psi": 0}
 REJECTIONS = {"rows_in": 12_400, "valid": 12_345, "rejected": 55, "rules": []}
+PROMISE = {
+    "model_family": "decision_tree",
+    "score": "exact",
+    "probability": "exact",
+    "promise": "Bit for bit.",
+    "rows": 1_234,
+    "edge_rows": 34,
+    "refused": 5,
+    "n_probability_diff": 0,
+    "n_label_uncertain": 2,
+}
 COUNTS = {"valid": 1_000, "synthetic": 0}
 
 
@@ -33,8 +44,8 @@ def failing() -> dict:
     return measure(two_models()[1])
 
 
-def render(parity: dict, **more) -> str:
-    return render_parity_report(parity, COUNTS, REJECTIONS, PROJECT, **more)
+def render(parity: dict, promise: dict | None = None, **more) -> str:
+    return render_parity_report(parity, COUNTS, REJECTIONS, promise or PROMISE, PROJECT, **more)
 
 
 def test_the_page_needs_no_other_file_and_describes_its_figures() -> None:
@@ -110,6 +121,22 @@ def test_where_rows_have_no_group_the_page_has_no_figure() -> None:
     html = render(parity)
     assert Page(html).images == []
     assert "Where MLlib disagrees" in html
+
+
+def test_the_page_says_what_the_hand_over_promises_and_what_it_was_proven_on() -> None:
+    page = Page(render(failing()))
+    assert "the research model itself: nothing may differ." in page.text
+    assert PROMISE["promise"] in page.text
+    assert page.row("All of them") == ["1,234"]
+    assert "So near the threshold that their label could differ" not in page.text
+
+
+def test_a_model_that_is_handed_over_within_a_bound_is_not_said_to_be_the_same() -> None:
+    bounded = PROMISE | {"model_family": "linear", "score": "bounded", "probability": "bounded"}
+    page = Page(render(failing(), promise=bounded))
+    assert "nothing may differ" not in page.text
+    assert page.row("So near the threshold that their label could differ") == ["2"]
+    assert "Probability of research" in [cells[0] for cells in page.rows]
 
 
 def test_models_that_differ_in_probabilities_alone_are_said_to() -> None:
