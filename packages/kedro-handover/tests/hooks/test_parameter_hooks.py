@@ -35,7 +35,8 @@ def test_what_the_configuration_takes_by_runtime_params_is_no_unknown_parameter(
 def test_a_block_that_no_file_sets_is_named_with_the_file_to_put(project: ToyProject) -> None:
     (project.folder / "conf/base/parameters_shop.yml").unlink()
     assert refuse(project) == (
-        "the run takes the parameters shop, and no file sets them. Put parameters_shop.yml into conf/base."
+        "the run takes the parameters shop, and no file sets them. Put them into a file of conf/base, such as "
+        "parameters_shop.yml."
     )
 
 

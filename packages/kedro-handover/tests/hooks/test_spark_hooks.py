@@ -16,7 +16,8 @@ def test_a_run_on_spark_without_settings_for_it_is_refused(project: ToyProject) 
         project.run(env="spark", storage="data")
 
 
-def test_what_is_missing_is_told_before_spark_is(project: ToyProject) -> None:
+def test_what_is_missing_is_told_before_spark_is_started(project: ToyProject) -> None:
+    project.write("conf/spark/spark.yml", "spark.master: spark://127.0.0.1:1\n")  # where nothing answers
     with pytest.raises(DatasetError, match="there is no data"):
         project.run(env="spark", storage="data")
 

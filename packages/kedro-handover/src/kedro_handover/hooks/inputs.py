@@ -61,6 +61,7 @@ class InputHooks(ProjectHooks):
         for name in sorted(self._versions.keys() - versioned):
             msg = f"--load-versions: {name} has no versions. {suggest(name, versioned)}"
             raise ConfigurationError(msg)
+        self._check_memory(pipeline, catalog)
         project = load_project(catalog)
         for name in sorted(pipeline.inputs() & self._conf_catalog.keys()):
             path = self._get_path(name)
@@ -68,6 +69,16 @@ class InputHooks(ProjectHooks):
                 self._check_local(name, path, project)
             elif not catalog.exists(name):
                 raise DatasetError(self._say_missing(name, path, project))
+
+    @staticmethod
+    def _check_memory(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Refuse a run that starts from what is kept in memory alone: a node that makes it has to run as well."""
+        for name in sorted(name for name in pipeline.inputs() if name not in catalog):
+            made = registered.values()
+            makers = sorted({node.name for one in made for node in one.nodes if name in node.outputs})
+            how = f"Run {makers[0]} as well." if makers else "No node makes it: name it in the catalog."
+            msg = f"{name} is not in the catalog, so it is not kept between runs. {how}"
+            raise ConfigurationError(msg)
 
     def _check_local(self, name: str, path: str, project: ProjectSpec | None) -> None:
         if not path:  # a dataset that is no file: its own load will tell

@@ -89,9 +89,9 @@ class ParameterHooks(ProjectHooks):
     def _check_are_set(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         taken = {name for name in pipeline.inputs() if name.startswith(PARAMETER) and name != PROJECT}
         if missing := sorted({_block(name) for name in taken if name not in catalog}):
-            files = ", ".join(f"parameters_{name}.yml" for name in missing)
             msg = (
-                f"the run takes the parameters {', '.join(missing)}, and no file sets them. Put {files} into conf/base."
+                f"the run takes the parameters {', '.join(missing)}, and no file sets them. Put them into a file of "
+                f"conf/base, such as parameters_{missing[0]}.yml."
             )
             raise ParameterValidationError(msg)
 

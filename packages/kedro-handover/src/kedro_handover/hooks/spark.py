@@ -15,7 +15,7 @@ from kedro_handover.spark.progress import StageProgress
 from kedro_handover.spark.session import configure_spark, get_master, get_spark, is_on_this_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
@@ -65,13 +65,16 @@ class SparkHooks(ProjectHooks):
         configure_spark(settings)
         self._has_settings = True
 
-    @hook_impl(trylast=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Start Spark if the run has datasets of Spark's, once all that can be checked without it is.
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> Generator[None, Any, Any]:
+        """Start Spark if the run has datasets of Spark's, after the other hooks have checked what they can without it.
 
         Args:
             pipeline: What is about to run.
             catalog: The catalog of the run.
+
+        Yields:
+            To the other hooks.
 
         Raises:
             SparkError: If the environment has no settings for Spark, it does not start, or its workers don't share the
@@ -79,20 +82,15 @@ class SparkHooks(ProjectHooks):
         """
         self._watch.close()  # of a run in this process that was interrupted
         self._progress = None
-        if not self._is_active:
-            return
-        used = pipeline.datasets() & self._conf_catalog.keys()
+        used = pipeline.datasets() & self._conf_catalog.keys() if self._is_active else set()
         of_spark = sorted(name for name in used if self._get_type(name).startswith(SPARK_DATASETS))
-        if not of_spark:
-            return
-        if not self._has_settings:
+        if of_spark and not self._has_settings:
             msg = f"{of_spark[0]} is Spark's, and this environment has no spark.yml. Try --env=prod."
             raise SparkError(msg)
-        project = load_project(catalog)
-        read_by_driver = {project.raw.dataset} if project else set()
-        self._check_storage(used - read_by_driver, get_master())
-        self._progress = self._watch.enter_context(StageProgress(get_spark().sparkContext))
-        atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
+        result = yield
+        if of_spark:
+            self._start(used, catalog)
+        return result
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -113,6 +111,13 @@ class SparkHooks(ProjectHooks):
     def on_pipeline_error(self) -> None:
         """Take the bar away before the error is told."""
         self._watch.close()
+
+    def _start(self, used: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
+        project = load_project(catalog)
+        read_by_driver = {project.raw.dataset} if project else set()
+        self._check_storage(used - read_by_driver, get_master())
+        self._progress = self._watch.enter_context(StageProgress(get_spark().sparkContext))
+        atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
 
     def _get_type(self, name: str) -> str:
         """Give the type of a dataset, or of the one that it loads with."""

@@ -54,7 +54,7 @@ class StorageLockHooks(ProjectHooks):
         _check_storage(storage, where)
         self._storage = storage if not is_local(storage) else str(Path(context.project_path) / storage)
 
-    @hook_impl(wrapper=True)
+    @hook_impl(wrapper=True, tryfirst=True)
     def before_pipeline_run(self) -> Generator[None, Any, Any]:
         """Lock the storage after all other hooks have agreed to the run, so that a run that is refused writes nothing.
 

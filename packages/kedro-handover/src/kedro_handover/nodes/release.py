@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from narwhals.stable.v2.typing import IntoFrame
@@ -16,6 +16,7 @@ from kedro_handover.lazy_types import SparkDataFrame
 from kedro_handover.models.digest import digest_estimator
 from kedro_handover.models.registry import HANDED_OVER, PRODUCTION_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
+from kedro_handover.provenance import describe_commit
 
 LIBRARIES = ("kedro", "kedro-handover", "narwhals", "scikit-learn", "skops")
 
@@ -57,12 +58,13 @@ def record_provenance(all_parameters: dict[str, Any], research_model: Any) -> di
         research_model: The fitted model.
 
     Returns:
-        `research_model` (its digest), `parameters`, `code` (git commit, versions of libraries), `released_at` (UTC).
+        `research_model` (its digest), `parameters`, `code` (git commit, whether the
+        checkout has changes, versions of libraries), `released_at` (UTC).
     """
     return {
         "research_model": {"digest": digest_estimator(research_model)},
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
-        "code": {"git_commit": _git_commit(), "versions": _list_versions()},
+        "code": {**describe_commit(Path.cwd()), "versions": _list_versions()},
         "released_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -163,12 +165,3 @@ def _list_versions() -> dict[str, str]:
 
     found = {library: version(library) for library in LIBRARIES} | {"pyspark": pyspark.__version__}
     return found | ({PACKAGE: version(name_package())} if is_installed() else {})
-
-
-def _git_commit() -> str | None:
-    """Return the commit that runs; None where there is no git, or no repository."""
-    try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    except OSError:  # there is no git
-        return None
-    return done.stdout.strip() or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import shlex
 import socket
 import sys
@@ -52,6 +53,8 @@ def configure_spark(settings: Mapping[str, Any]) -> None:
             "one that comes with the project."
         )
         raise SparkError(msg)
+    if sys.getfilesystemencoding() == "utf-8" and not _is_utf8(os.environ):
+        os.environ["LC_ALL"] = "C.UTF-8"  # Java takes names of files in the locale's encoding, Python in this one
     if is_on_this_machine(str(settings.get("spark.master", "local"))):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # Spark's web UI listens on all interfaces without it
@@ -80,6 +83,7 @@ def get_spark() -> SparkSession:
             _check_standalone_master(master)
             _check_driver(master, _setting("spark.driver.host"))
             _check_spark_home(pyspark.__version__)
+            check_user(os.getuid())
             logger.info("Starting Spark %s on %s.", pyspark.__version__, master)
         try:
             session = SparkSession.builder.getOrCreate()
@@ -95,6 +99,25 @@ def get_spark() -> SparkSession:
         session.stop()
         raise SparkError(msg)
     return session
+
+
+def check_user(user_id: int) -> None:
+    """Refuse a user id without a name, as `docker run --user` gives one: Java finds no home for it, and Hadoop no user.
+
+    Args:
+        user_id: The system's number of a user.
+
+    Raises:
+        SparkError: If the system has no name for it.
+    """
+    try:
+        pwd.getpwuid(user_id)
+    except KeyError as error:
+        msg = (
+            f"The user id {user_id} has no name on this machine, and Spark does not start without one. Run as a user "
+            "that has a name, or add one to /etc/passwd."
+        )
+        raise SparkError(msg) from error
 
 
 def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[str, str]:
@@ -186,6 +209,12 @@ def _check_driver(master: str, host: str) -> None:
 def _is_submitted() -> bool:
     """Say whether spark-submit started the JVM: settings of this process come too late then."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _is_utf8(environment: Mapping[str, str]) -> bool:
+    """Say whether the locale that programs find in an environment has UTF-8."""
+    names = (environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return "utf" in next(filter(None, names), "").lower()
 
 
 def _is_loopback(host: str) -> bool:
