@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 from kedro_handover.project import ProjectSpec, RawTable, Words
 
 PROJECT = ProjectSpec(

@@ -280,7 +280,7 @@ def _count_rows(part: Path, vintage: PublishedFile) -> int:
         with part.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
             _check_header(next(reader, []), vintage)
-            for row in filter(None, reader):  # a blank line is no row
+            for row in filter(None, reader):  # a blank line is not a row
                 if len(row) != len(vintage.columns):
                     msg = (
                         f"{vintage.file}, line {reader.line_num}: {len(row)} fields where there should be "

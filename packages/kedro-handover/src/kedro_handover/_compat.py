@@ -28,7 +28,7 @@ def get_gateway(context: SparkContext) -> Any:
 
 def get_java_context(context: SparkContext) -> Any:
     """Give the `JavaSparkContext` behind a Spark context (`_jsc`: pyspark 3.5.9 and 4.0)."""
-    return context._jsc  # type: ignore[attr-defined]  # noqa: SLF001 - pyspark's hints do not have it
+    return context._jsc  # noqa: SLF001
 
 
 def get_java_object(wrapper: Any) -> Any:

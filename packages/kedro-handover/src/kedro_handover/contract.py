@@ -93,7 +93,7 @@ def flag_violations(frame: FrameT, rules: Sequence[Rule]) -> FrameT:
         raise ContractError(msg)
     names = free_names([f"violates_{place}" for place in range(len(ordered))], frame.collect_schema().names())
     flags: nw.Expr = reduce(add, (nw.col(name).cast(nw.Int64) * 2**place for place, name in enumerate(names)))
-    # Each is named first: pandas works out an expression anew wherever it stands.
+    # Each is named first: pandas evaluates an expression again wherever it stands.
     violated = (rule.violated.alias(name) for rule, name in zip(ordered, names, strict=True))
     return frame.with_columns(violated).with_columns(violations=flags)
 

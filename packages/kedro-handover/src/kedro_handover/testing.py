@@ -148,7 +148,8 @@ def read_raw(project: Path, dataset: str = "raw_file", rows: int = 200) -> pa.Re
     from kedro.framework.startup import bootstrap_project
 
     bootstrap_project(project)
-    with KedroSession.create(project_path=project, env="base") as session:
+    session: Any = KedroSession.create(project_path=project, env="base")  # Kedro's hints have no load_context
+    with session:
         reader = session.load_context().catalog.load(dataset)
     first = pa.Table.from_batches([reader.read_next_batch()])
     return first.slice(0, rows).to_reader()

@@ -123,7 +123,7 @@ def find_repeated_ids(raw_rows: IntoFrameT, census: CensusParameters) -> IntoFra
 
 
 def list_barris(
-    repeated_ids: IntoFrame,  # noqa: ARG001 - a file that is no census ends the run before this
+    repeated_ids: IntoFrame,  # noqa: ARG001 - a file that is not a census ends the run before this
 ) -> RecordBatchReader:
     """List the city's barris by their official names.
 
@@ -178,7 +178,7 @@ def check_premises(
 
 
 def _read_id(vintage: Vintage) -> nw.Expr:
-    """Read the id of each row; null where it is none."""
+    """Read the id of each row; null where it is not one."""
     text = nw.col(vintage.read_from["premises_id"]).str.strip_chars(WHITE_SPACE).str.to_lowercase()
     return nw.when(text.str.contains(vintage.id_pattern)).then(text)
 
@@ -194,7 +194,7 @@ def _type_census(census: nw.LazyFrame[Any], barris: nw.LazyFrame[Any], vintage: 
         column = vintage.read_from[name]
         return trim_text(column) if trim else nw.col(column).str.strip_chars(WHITE_SPACE)
 
-    # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
+    # Each step names what the next one uses: pandas evaluates an expression again wherever it stands.
     trimmed = census.with_columns(
         premises_id=_read_id(vintage),
         **{name: read(name, trim=True) for name in TEXT},
@@ -250,7 +250,7 @@ def _either(column: str, *, true: Sequence[str], false: Sequence[str]) -> nw.Exp
 
 
 def _read_status(vintage: Vintage) -> nw.Expr:
-    """Give the words of 2016 for the status; null where it is none."""
+    """Give the words of 2016 for the status; null where it is not one."""
     status = nw.col("status")
     known = nw.when(status.is_in(list(vintage.statuses))).then(status)
     for text, of_2016 in vintage.statuses.items():

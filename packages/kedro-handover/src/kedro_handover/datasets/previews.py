@@ -26,7 +26,7 @@ def preview_table(filepath: str, **credentials: Any) -> TablePreview:
     from pyarrow import dataset, parquet
 
     fs, path = url_to_fs(filepath, **credentials)
-    # Below the table alone: a folder on the way there that is named like a partition is none.
+    # Below the table alone: a folder on the way there that is named like a partition is not one.
     options: dict[str, Any] = {"partitioning": "hive", "partition_base_dir": path}
     table = dataset.dataset(path, format="parquet", filesystem=fs, **options)
     rows: list[dict[str, Any]] = []

@@ -145,10 +145,10 @@ def _read_layout(start: bytes, path: str, options: CsvOptions, refuse: Refuse) -
     encoding = _find_encoding(start, options, refuse)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     if "\0" in text:
-        refuse("begins with null bytes: it is damaged, or no text in UTF-8. Download the file again.")
+        refuse("begins with null bytes: it is damaged, or not text in UTF-8. Download the file again.")
     if not options.skip_rows and (told := SEPARATOR_LINE.fullmatch(LINE_END.split(text, 1)[0])):
         refuse(
-            f"begins with a line that is no header and says how its columns are separated: {told[0].strip()!r}. "
+            f"begins with a line that is not a header and says how its columns are separated: {told[0].strip()!r}. "
             f"Give its load_args `separator: {json.dumps(told[1])}` and `skip_rows: 1`."
         )
     place = _pass_lines(text, options.skip_rows, refuse)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
     """Reads a table part by part, every cell as text: what stands in a cell is what is loaded.
 
-    A file that is no CSV of the stated form is refused as a whole, with where and why. A row with another number of
+    A file that is not a CSV of the stated form is refused as a whole, with where and why. A row with another number of
     fields than the header is not lost: it comes as it stands in the file, for the contract to reject.
 
     Example:
@@ -73,7 +73,7 @@ class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 
         Raises:
             DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated or
-                compressed by something else than is said, or is no Parquet. Text that is not in its encoding, a null
+                compressed by something else than is said, or is not Parquet. Text that is not in its encoding, a null
                 byte, a quote that takes in what is not its own, or a row beyond `BLOCK_BYTES` raise it where they are
                 met.
         """

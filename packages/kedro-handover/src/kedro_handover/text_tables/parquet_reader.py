@@ -25,7 +25,7 @@ def open_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> tuple[pa.
 
     Returns:
         The schema, and the batches, which are read as they are asked for. Text comes as dictionaries of its values;
-        what is no text comes as the text that it is written as; nested columns are left out.
+        what is not text comes as the text that it is written as; nested columns are left out.
     """
     import pyarrow as pa
     from pyarrow import dataset
