@@ -39,7 +39,7 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_parity_report(
+def render_parity_report(  # noqa: PLR0913 - everything that the page shows
     parity: dict[str, dict[str, Any]],
     row_counts: dict[str, int],
     rejections: dict[str, Any],

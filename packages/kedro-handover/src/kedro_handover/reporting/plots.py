@@ -200,7 +200,7 @@ def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
     shown = importances[order]
     labels = [name_feature(names[place]) for place in order]
     with new_figure(*_bars_size(6, 4.6, labels)) as (figure, axes):
-        bars = _plot_bars(axes, labels, shown)
+        bars = _plot_bars(axes, labels, shown.tolist())
         axes.bar_label(bars, fmt="{:.1%}", padding=3, size=9)
         axes.set(
             title=f"Importance of the {_of_all(len(order), len(names), 'most important')}features",
