@@ -293,16 +293,18 @@ def test_spark_submit_gives_the_rows_of_a_laptop_though_three_workers_are_killed
         stages.append(set(events.stages(stage, before)))
     job.finish()
 
+    seen = events.read()
+    assert [event["Executor ID"] for event in seen if event["Event"] == "SparkListenerExecutorRemoved"] == killed
     lost = {
         event["Task Info"]["Executor ID"]: event
-        for event in events.read()
+        for event in seen
         if event["Event"] == "SparkListenerTaskEnd" and event["Task End Reason"]["Reason"] == "ExecutorLostFailure"
     }
     assert list(lost) == killed
     assert all(lost[executor]["Stage ID"] in within for executor, within in zip(killed, stages, strict=True))
     done = {
         (event["Stage ID"], event["Task Info"]["Index"])
-        for event in events.read()
+        for event in seen
         if event["Event"] == "SparkListenerTaskEnd" and event["Task End Reason"]["Reason"] == "Success"
     }
     assert {(event["Stage ID"], event["Task Info"]["Index"]) for event in lost.values()} <= done  # by another executor
