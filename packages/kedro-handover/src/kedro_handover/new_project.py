@@ -31,7 +31,9 @@ def handover() -> None:
 @click.option("--positive", help="Which of the two is to be found; the one that says yes, or the rarer, if not said.")
 @click.option("--group", help="A column, such as a patient's, whose rows stay on one side of the split.")
 @click.option("--dir", help="Where to make it; the folder of its name, here, if not said.")
-@click.option("--lock", type=click.Path(exists=True, dir_okay=False), help="Requirements to take pins with hashes from.")
+@click.option(
+    "--lock", type=click.Path(exists=True, dir_okay=False), help="Requirements to take pins with hashes from."
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -180,6 +180,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("spark")
 
 
+@pytest.fixture(scope="session")
+def base_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectRun:
+    """A run of the project that is tested, in base."""
+    return run_project(request.config.rootpath, "base", tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def prod_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectRun:
+    """A run of the project that is tested, in prod."""
+    return run_project(request.config.rootpath, "prod", tmp_path_factory.mktemp("prod"))
+
+
 @pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """An engine, by the name that the test is parametrised with."""

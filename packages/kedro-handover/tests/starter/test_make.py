@@ -314,7 +314,7 @@ def test_kedro_new_makes_a_project_from_an_installed_wheel_that_runs_at_once(fre
 
 def test_a_wheel_that_is_repacked_from_an_installation_is_the_same_library(fresh: Path, tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from kedro_handover.starter.wheel import write_wheel as w; print(w(Path(sys.argv[1])))"
-    repacked = Path(run(fresh, "-c", code, str(tmp_path), cwd=tmp_path).strip())
+    repacked = Path(run(fresh, "-c", code, str(tmp_path), cwd=tmp_path).split()[-1])
     names = set(zipfile.ZipFile(repacked).namelist())
     built = {name for name in zipfile.ZipFile(write_wheel(tmp_path)).namelist() if "/licenses/" not in name}
     assert names == built

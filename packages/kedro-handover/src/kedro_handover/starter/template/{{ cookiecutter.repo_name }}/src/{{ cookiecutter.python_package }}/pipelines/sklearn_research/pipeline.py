@@ -7,7 +7,7 @@ from kedro_handover.reporting import plots
 from kedro_handover.reporting.research_report import render_research_report
 
 PARAMETERS, PROJECT = "params:sklearn_research", "params:project"
-ROWS, MODEL, PREDICTIONS = "research_rows", "research_model", "research_predictions"
+ROWS, MODEL, SEARCH, PREDICTIONS = "research_rows", "research_model", "research_search", "research_predictions"
 HISTOGRAMS, METRICS = "research_histograms", "research_metrics"
 FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "importances", "tree_top")
 """Those of the report, in its order."""
@@ -15,18 +15,12 @@ FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "
 
 def create_pipeline() -> Pipeline:
     """Make the pipeline: `model_input` to `research_model`, its predictions, metrics, figures and report."""
-    inputs = {"row_counts": "row_counts", "rejections": "rejections", "search": "research_search"}
+    inputs = {"row_counts": "row_counts", "rejections": "rejections", "search": SEARCH}
     figures = {figure: f"research_{figure}" for figure in FIGURES}
     return Pipeline(
         [
             Node(research.collect_research_rows, ["model_input", PARAMETERS], ROWS, name="collect_research_rows"),
-            Node(
-                research.search_models,
-                [ROWS, PARAMETERS],
-                [MODEL, "research_search"],
-                name="search_models",
-                tags="research",
-            ),
+            Node(research.search_models, [ROWS, PARAMETERS], [MODEL, SEARCH], name="search_models", tags="research"),
             Node(research.predict, [MODEL, ROWS, PARAMETERS], PREDICTIONS, name="predict", tags="research"),
             Node(evaluate_predictions, PREDICTIONS, [HISTOGRAMS, METRICS], name="evaluate_predictions"),
             Node(plots.plot_roc_curve, [HISTOGRAMS, PROJECT], figures["roc_curve"], name="plot_roc_curve"),
@@ -43,7 +37,7 @@ def create_pipeline() -> Pipeline:
                 name="plot_confusion_matrix",
             ),
             Node(plots.plot_calibration, [HISTOGRAMS, PROJECT], figures["calibration"], name="plot_calibration"),
-            Node(plots.plot_importances, MODEL, figures["importances"], name="plot_importances"),
+            Node(plots.plot_importances, [MODEL, ROWS], figures["importances"], name="plot_importances"),
             Node(plots.plot_tree_top, [MODEL, PROJECT], figures["tree_top"], name="plot_tree_top"),
             Node(
                 render_research_report,

@@ -16,6 +16,7 @@ RELEASE = "release@manifest"
 INPUTS = (
     "parity",
     "parity_report",
+    "promise",
     "chosen_model",
     "model_input_digest",
     "features_profile",
@@ -24,7 +25,7 @@ INPUTS = (
 )
 """What a release rests on, beside the metrics of its models."""
 
-TRAINED_ON = ["model_input", "research_search", "verification_rows", PARAMETERS]
+TRAINED_ON = ["model_input", "research_model", "verification_rows", "row_counts", PARAMETERS]
 
 
 def create_pipeline(*, with_h2o: bool) -> Pipeline:
@@ -40,8 +41,8 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
             Node(
                 hand_over,
-                ["research_model", "verification_rows"],
-                ["handed_over_model", "handed_over_sql"],
+                ["research_model", "model_input", "verification_rows", "params:sklearn_research"],
+                ["handed_over_model", "handed_over_sql", "promise"],
                 name="hand_over",
                 tags="handed_over",
             ),
@@ -58,6 +59,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
                 measure_parity,
                 {
                     "research_predictions": "research_predictions",
+                    "promise": "promise",
                     "parameters": PARAMETERS,
                     "research_rows": "params:sklearn_research.research_rows",
                     **{model: f"{model}_predictions" for model in models},
@@ -68,7 +70,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(render_parity_markdown, "parity", "parity_summary", name="render_parity_markdown"),
             Node(
                 render_parity_report,
-                ["parity", "row_counts", "rejections", PROJECT],
+                ["parity", "row_counts", "rejections", "promise", PROJECT],
                 "parity_report",
                 name="render_parity_report",
             ),
