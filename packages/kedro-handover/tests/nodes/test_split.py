@@ -110,6 +110,23 @@ def test_rows_in_another_order_give_the_same_rows(engine: Engine) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64()], ids=str)
+def test_rows_of_one_group_stay_together_and_those_of_none_are_split_by_their_id(engine: Engine, kind) -> None:
+    table = make_features(2_000)
+    persons = [None if place % 7 == 0 else place % 300 for place in range(2_000)]
+    frame = engine.from_arrow(table.append_column("split_by", pa.array(persons, pa.int64()).cast(kind)))
+    rows = {row["id"]: row for row in split(engine, frame, thinned_to(None))}
+    alone = {row["id"]: row for row in split(engine, engine.from_arrow(table), thinned_to(None))}
+    sides: dict[int | None, set[tuple[str, int]]] = {}
+    for identity, person in zip(table["id"].to_pylist(), persons, strict=True):
+        if identity in rows:
+            sides.setdefault(person, set()).add((rows[identity]["split"], rows[identity]["fold"]))
+            assert person is not None or rows[identity] == alone[identity]
+    assert len(sides[None]) == 6
+    assert {len(places) for person, places in sides.items() if person is not None} == {1}
+    assert len({place for places in sides.values() for place in places}) == 6
+
+
 HIDDEN = ("split_hash", "FOLD_HASH", "thinning_hash", "positive", "negative", "seed", "Seed_", "self_", "a_b")
 
 

@@ -60,7 +60,8 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     split, fold, thinning = free_names(["split_hash", "fold_hash", "thinning_hash"], columns)
     labelled, by = frame.filter(~nw.col("label").is_null()), "id"
     if "split_by" in columns:
-        labelled, by = labelled.with_columns(split_by=nw.coalesce(nw.col("split_by"), nw.col("id"))), "split_by"
+        group = nw.col("split_by").cast(nw.String)  # DuckDB does not mix numbers and text
+        labelled, by = labelled.with_columns(split_by=nw.coalesce(group, nw.col("id"))), "split_by"
     hashed = add_hashes(add_hashes(labelled, by, **{split: 1, fold: 2}), "id", **{thinning: 3})
     in_test = modulo(nw.col(split), 100) < round(parameters.test_share * 100)
     known = hashed.with_columns(
