@@ -8,6 +8,7 @@ import textwrap
 
 import pytest
 
+from cluster import start_cluster
 from kedro_handover.handover import jar
 from processes import fresh_environment
 
@@ -55,4 +56,5 @@ def test_the_jar_gets_into_the_session(more, tmp_path):
 
 @pytest.mark.spark
 def test_the_jar_gets_to_executors_in_processes_of_their_own(tmp_path):
-    run(tmp_path, "local-cluster[1,1,512]")
+    with start_cluster(tmp_path / "cluster", workers=1) as cluster:
+        run(tmp_path, cluster.master)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -235,7 +236,9 @@ def _ask(step: Any, columns: Columns, rows: Any, i: int, keys: Sequence[Any]) ->
     else:
         kind = object if any(column.dtype == object for column in filled) else np.float64
         table = np.column_stack([column.astype(kind) for column in filled])
-    output = step.transform(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it warns of categories that it does not know
+        output = step.transform(table)
     return output.toarray() if hasattr(output, "toarray") else np.asarray(output)
 
 

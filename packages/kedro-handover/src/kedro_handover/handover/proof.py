@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -73,9 +74,10 @@ class Promise:
                 "computed bound, as the library itself adds up in no fixed order. "
                 f"{tried}: {self.n_label_uncertain:,} are so near the cut that their label could differ."
             )
-        parts = ("raw scores", "predictions") if self.task == "regression" else ("scores and labels", "probabilities")
+        parts = ("raw scores", "predictions") if self.task == "regression" else ("labels, raw scores", "probabilities")
         if self.probability == "exact":
             return f"{self.family}: {parts[0]} and {parts[1]} are exact, bit for bit. {tried}."
+        parts = (parts[0].replace(", ", " and "), parts[1])
         return (
             f"{self.family}: {parts[0]} are exact, bit for bit. The library uses another exp on this machine than the "
             f"C library's, which the hand-over is made with, so {parts[1]} are within {ULPS_ALLOWED} units in the "
@@ -147,7 +149,7 @@ class _Counts:
             return
         accepted = _take(table, taken)
         try:
-            theirs = self.extracted.answer(accepted)
+            theirs = _ask(self.extracted, accepted)
         except Exception as error:
             msg = (
                 f"{self.description.family} raises an error for rows {which} that the hand-over would score: {error}. "
@@ -222,7 +224,7 @@ class _Counts:
         for row in refused[:room].tolist():
             one = _take(table, np.array([row]))
             try:
-                given = self.extracted.answer(one)
+                given = _ask(self.extracted, one)
             except Exception:  # noqa: BLE001, S112 - each library has errors of its own, and any is the refusal
                 continue
             msg = (
@@ -232,6 +234,13 @@ class _Counts:
             )
             raise HandOverError(msg)
         self.refused += len(refused)
+
+
+def _ask(extracted: Extracted, table: Any) -> Scores:
+    """Ask the library, without what it says of extreme values and of categories that it does not know."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return extracted.answer(table)
 
 
 def same_bits(ours: Floats, theirs: Floats) -> NDArray[np.bool_]:

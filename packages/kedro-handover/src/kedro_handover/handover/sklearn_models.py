@@ -278,7 +278,8 @@ def bound_of_sums(description: Description, features: Floats, round_off: float) 
         relative to the sum of the absolute products.
     """
     terms = features.shape[1] + 1
-    absolute = np.abs(features) @ np.abs(description.coefficients).T + np.abs(description.start)
+    with np.errstate(over="ignore"):
+        absolute = np.abs(features) @ np.abs(description.coefficients).T + np.abs(description.start)
     own = np.finfo(np.float64).eps / 2
     library = np.float32 if round_off > own else np.float64
     absolute = np.where(absolute < np.finfo(library).max, absolute, np.inf)  # there the library's sum overflows
