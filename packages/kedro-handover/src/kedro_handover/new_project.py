@@ -42,8 +42,8 @@ def handover() -> None:
 def new(config: Path | None, lock: str | None, **options: str | None) -> None:
     """Make a project of your own from a file.
 
-    The file is looked through: what is found out is shown, and written into the project. What is not given on the command
-    line or in --config is asked for.
+    The file is looked through: what is found out is shown, and written into the project. What is not given on the
+    command line or in --config is asked for.
     """
     from kedro_handover.errors import KedroHandoverError
     from kedro_handover.starter.make import make_project

@@ -134,7 +134,7 @@ class Category(Column):
 class Date(Column):
     """A column of days; a time of day behind them is left out.
 
-    Its features are `<name>_age_days` (days until `as_of`), `<name>_month` (1 to 12) and `<name>_weekday` (1 is Monday).
+    Its features are `<name>_age_days` (days until `as_of`), `<name>_month` (1 to 12), `<name>_weekday` (1 is Monday).
 
     Attributes:
         form: How a day is written, in the order of its parts, such as `Y-M-D`, `D.M.Y` or `YMD`.

@@ -9,6 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from kedro_handover.contract import flag_violations, list_flagged, list_rules
 from kedro_handover.errors import ConfigurationError, DataError
 from kedro_handover.nodes.split import SplitParameters, split_and_balance
@@ -91,11 +92,23 @@ def test_a_row_is_typed_and_has_its_features(engine: Engine) -> None:
     }
     (row,) = features_on(engine, {})
     assert row == {
-        **{"id": "1", "label": True, "group": "south", "split_by": "h7"},
-        **{"size": 2.5, "price": 1234.5, "shop_code": 2, "town_code": 2},
-        **{"sent_age_days": 1, "sent_month": 2, "sent_weekday": 4},
-        **{"paid_age_days": 0, "paid_month": 3, "paid_weekday": 5},
-        **{"seen_age_days": 2, "seen_month": 2, "seen_weekday": 3},
+        "id": "1",
+        "label": True,
+        "group": "south",
+        "split_by": "h7",
+        "size": 2.5,
+        "price": 1234.5,
+        "shop_code": 2,
+        "town_code": 2,
+        "sent_age_days": 1,
+        "sent_month": 2,
+        "sent_weekday": 4,
+        "paid_age_days": 0,
+        "paid_month": 3,
+        "paid_weekday": 5,
+        "seen_age_days": 2,
+        "seen_month": 2,
+        "seen_weekday": 3,
     }
 
 
@@ -144,7 +157,14 @@ def test_days_are_read_in_their_form_and_only_if_they_are_days(engine: Engine) -
 
 
 def test_ages_months_and_weekdays_are_those_of_the_calendar(engine: Engine) -> None:
-    days = [date(1900, 1, 1), date(1999, 12, 31), date(2000, 2, 29), date(2000, 3, 1), date(2024, 2, 29), date(2099, 12, 31)]
+    days = [
+        date(1900, 1, 1),
+        date(1999, 12, 31),
+        date(2000, 2, 29),
+        date(2000, 3, 1),
+        date(2024, 2, 29),
+        date(2099, 12, 31),
+    ]
     rows = features_on(engine, *({"sent": f"{day:%d/%m/%Y}"} for day in days))
     for day, row in zip(days, rows, strict=True):
         assert row["sent_age_days"] == (date(2024, 3, 1) - day).days
@@ -224,7 +244,9 @@ def test_a_thousand_columns_have_rules_and_features(engine: Engine) -> None:
     )
     typed = nw.from_native(engine.stored(type_rows(engine.from_arrow(table), schema)))
     rules = schema_rules(schema)
-    rows = engine.rows(flag_violations(typed.with_columns(rows_of_id=nw.lit(1)), rules).select("row_id", "violations").to_native())
+    rows = engine.rows(
+        flag_violations(typed.with_columns(rows_of_id=nw.lit(1)), rules).select("row_id", "violations").to_native()
+    )
     assert [list_flagged(row["violations"], list_rules(rules)) for row in rows] == [[], ["all_is_readable"]]
     features = engine.rows(select_features(typed.to_native(), schema, make_features(schema)))
     assert [row[f"v{width - 1}"] for row in features] == [np.float32(0.5), -1]
@@ -233,11 +255,16 @@ def test_a_thousand_columns_have_rules_and_features(engine: Engine) -> None:
 def test_feature_rules_find_what_is_no_number(engine: Engine) -> None:
     (rule,) = feature_rules(["a", "b"])
     frame = nw.from_native(engine.frame({"a": [1.0, None], "b": [2.0, 1.0]}))
-    assert [row["violated"] for row in engine.rows(frame.select("b", violated=rule.violated).to_native())] == [True, False]
+    assert [row["violated"] for row in engine.rows(frame.select("b", violated=rule.violated).to_native())] == [
+        True,
+        False,
+    ]
 
 
 def test_columns_are_taken_by_their_names_in_the_file() -> None:
-    schema = Schema(id=Text("order_id", "Order"), label=SCHEMA.label, columns=(Number("size", "Size ($)", low=0, high=1),))
+    schema = Schema(
+        id=Text("order_id", "Order"), label=SCHEMA.label, columns=(Number("size", "Size ($)", low=0, high=1),)
+    )
     names = ["row_number", "malformed_line", "Size ($)", "Order", "Returned", "more"]
     table = pa.table({name: pa.array([2]) if name == "row_number" else pa.array(["x"]) for name in names})
     taken = read_rows(table.to_reader(), schema, "orders").read_all()

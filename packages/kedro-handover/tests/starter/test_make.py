@@ -15,11 +15,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import kedro_handover
 import pytest
 import yaml
 from click.testing import CliRunner
 from kedro.io import DatasetError
+
+import kedro_handover
 from kedro_handover.new_project import commands
 from kedro_handover.schema import Category, Label, Number, Schema, Text
 from kedro_handover.starter import starters
@@ -37,7 +38,16 @@ def write_loans(path: Path, rows: int = 600) -> Path:
     draw = random.Random(7)
     with path.open("w", newline="", encoding="latin-1") as stream:
         writer = csv.writer(stream, delimiter=";")
-        names = ("Loan ID", "yearly income ($)", "purpose of loan", "late payments", "rate", "granted", "remark", "país")
+        names = (
+            "Loan ID",
+            "yearly income ($)",
+            "purpose of loan",
+            "late payments",
+            "rate",
+            "granted",
+            "remark",
+            "país",
+        )
         writer.writerow((*names, "self", "class", "{{ x }} ${y}", "Default"))
         for number in range(rows):
             late, purpose = draw.randint(0, 6), draw.choice(["car", "house, large", 'stu"dy', ""])
@@ -102,8 +112,12 @@ def test_the_file_is_read_as_it_is_written(loans: Path) -> None:
 def test_the_words_of_reports_come_from_the_file(loans: Path) -> None:
     words = yaml.safe_load((loans / "conf/base/project.yml").read_text(encoding="utf-8"))["project"]["words"]
     assert words == {
-        **{"row": "loan", "rows": "loans", "positive": "default", "negative": "no default"},
-        **{"question": "Which loans are default?", "group": "purpose of loan"},
+        "row": "loan",
+        "rows": "loans",
+        "positive": "default",
+        "negative": "no default",
+        "question": "Which loans are default?",
+        "group": "purpose of loan",
     }
 
 
@@ -178,7 +192,13 @@ def test_a_wrong_wish_is_answered_in_a_sentence_and_leaves_nothing(
     tmp_path: Path, wishes: dict[str, str], message: str
 ) -> None:
     data = write_loans(tmp_path / "loans.csv")
-    right = {"name": "loans", "data": str(data), "identity": "Loan ID", "label": "Default", "folder": str(tmp_path / "x")}
+    right = {
+        "name": "loans",
+        "data": str(data),
+        "identity": "Loan ID",
+        "label": "Default",
+        "folder": str(tmp_path / "x"),
+    }
     with pytest.raises((StarterError, DatasetError), match=re.escape(message)):
         make_project(**(right | wishes))
     assert [path.name for path in tmp_path.iterdir()] == ["loans.csv"]
@@ -313,10 +333,12 @@ def test_kedro_new_makes_a_project_from_an_installed_wheel_that_runs_at_once(fre
 
 
 def test_a_wheel_that_is_repacked_from_an_installation_is_the_same_library(fresh: Path, tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from kedro_handover.starter.wheel import write_wheel as w; print(w(Path(sys.argv[1])))"
-    repacked = Path(run(fresh, "-c", code, str(tmp_path), cwd=tmp_path).split()[-1])
+    code = "from pathlib import Path; from kedro_handover.starter.wheel import write_wheel; write_wheel(Path())"
+    run(fresh, "-c", code, cwd=tmp_path)
+    (repacked,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(repacked).namelist())
-    built = {name for name in zipfile.ZipFile(write_wheel(tmp_path)).namelist() if "/licenses/" not in name}
+    (tmp_path / "built").mkdir()
+    built = {name for name in zipfile.ZipFile(write_wheel(tmp_path / "built")).namelist() if "/licenses/" not in name}
     assert names == built
 
 

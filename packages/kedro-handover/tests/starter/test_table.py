@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
+
 from kedro_handover.schema import Category, Column, Date, Number, Schema, Text
 from kedro_handover.starter.errors import TableError
 from kedro_handover.starter.label import find_classes
@@ -96,8 +97,10 @@ def test_a_column_that_counts_the_rows_is_no_feature(tmp_path: Path) -> None:
 def test_few_repeated_ids_are_said_and_many_refused(tmp_path: Path) -> None:
     rows = make_rows()
     rows[1]["id"] = rows[0]["id"]
-    assert "2 rows have an id that another row has, and 0 have none: each run rejects them" in told(look(tmp_path, rows))
-    with pytest.raises(TableError, match="'kind' is no id: 400 rows have one that another row has.*GROUP"):
+    assert "2 rows have an id that another row has, and 0 have none: each run rejects them" in told(
+        look(tmp_path, rows)
+    )
+    with pytest.raises(TableError, match=r"'kind' is no id: 400 rows have one that another row has.*GROUP"):
         look(tmp_path, rows, identity="kind")
 
 
@@ -126,7 +129,7 @@ def test_the_separator_is_found_out(tmp_path: Path, delimiter: str, name: str) -
 
 
 def test_a_file_is_read_in_the_encoding_that_it_has(tmp_path: Path) -> None:
-    rows = make_rows(**{"país": lambda number: ["España", "Perú"][number % 2]})
+    rows = make_rows(país=lambda number: ["España", "Perú"][number % 2])
     latin = read_table(write(tmp_path / "latin.csv", rows, encoding="latin-1"), "id", "won")
     assert latin.dialect.load_args == {"encoding": "latin-1"}
     assert column(latin.schema, "país").levels == ("España", "Perú")  # type: ignore[attr-defined]
@@ -403,14 +406,18 @@ def test_few_rows_of_a_class_are_said(tmp_path: Path) -> None:
 
 
 def test_names_of_columns_become_names_of_python_unlike_each_other() -> None:
-    names = name_columns(["customerID", "Churn", "is_churn", "model", "id", "class", "2nd", "zip", "zip_code", "A", "a", ""])
+    names = name_columns(
+        ["customerID", "Churn", "is_churn", "model", "id", "class", "2nd", "zip", "zip_code", "A", "a", ""]
+    )
     assert list(names.values()) == [
         *("customer_id", "churn", "is_churn_of_row", "model_of_row", "id_of_row", "class_of_row"),
         *("column_2nd", "zip", "zip_code_of_row", "a", "a_11", "column_12"),
     ]
 
 
-@pytest.mark.parametrize("name", ["Income ($)", 'a "quoted" name', "it's", "${x}", "{{ x }}", "%s", "α β", "self", "split"])
+@pytest.mark.parametrize(
+    "name", ["Income ($)", 'a "quoted" name', "it's", "${x}", "{{ x }}", "%s", "β γ", "self", "split"]
+)
 def test_any_name_of_a_column_can_be_asked_for(tmp_path: Path, name: str) -> None:
     rows = [{("won" if key == "x" else key): value for key, value in row.items()} for row in make_rows()]
     rows = [{**{key: value for key, value in row.items() if key != "won"}, name: row["won"]} for row in rows]

@@ -1,4 +1,4 @@
-"""New projects: the template of `kedro new --starter=handover`, and what `kedro handover new` finds out about a file."""
+"""New projects: the template of `kedro new --starter=handover`, and what `kedro handover new` finds out of a file."""
 
 from pathlib import Path
 

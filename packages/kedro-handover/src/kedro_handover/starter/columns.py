@@ -260,8 +260,8 @@ def _find_sentinels(column: Number, counts: Counter[float]) -> list[str]:
         is_zero = value == 0 and nearest > 1 and is_apart
         if (is_negative_one or is_zero or (value in SENTINELS and is_apart)) and counts[value] > 1:
             told.append(
-                f"{column.in_file!r} is {value:g} in {counts[value]:,} rows, and the next value is {nearest:g}: where it "
-                f"stands for nothing, give the column absent={value:g} in the schema."
+                f"{column.in_file!r} is {value:g} in {counts[value]:,} rows, and the next value is {nearest:g}: where "
+                f"it stands for nothing, give the column absent={value:g} in the schema."
             )
     return told
 
@@ -293,10 +293,11 @@ def _find_groups(column: Column, given: Cells, label: list[float | None] | None)
         return []
     if any(share not in {0, 1} for share in label if share is not None):
         return []
-    return [
+    told = (
         f"CHECK {column.in_file!r}: all rows of one value have one label. If it numbers what rows belong to, "
-        f"GROUP={column.in_file} keeps these on one side of the split; if it knows the label, make it a Text in the schema."
-    ]
+        f"GROUP={column.in_file} keeps these on one side of the split; if it knows the label, make it a Text."
+    )
+    return [told]
 
 
 def cells_between(column: Number) -> int:

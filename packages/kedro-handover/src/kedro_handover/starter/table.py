@@ -110,7 +110,7 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
     if group:
         _check_group(texts[group], group)
         notes.append(f"Rows of one {group!r} stay on one side of the split, and in one fold.")
-    names = name_columns([name for name in texts if name not in {label}])
+    names = name_columns([name for name in texts if name != label])
     schema, told = _make_schema(texts, names, dialect, classes, identity, label, group)
     notes += [_describe_label(label, classes), *_list_columns(schema), *told, *_warn_of_few(classes)]
     if not schema.features:
@@ -233,7 +233,7 @@ def _check_whole(path: Path, cells: pa.Table) -> None:
         raise TableError(msg)
 
 
-def _find_name(
+def _find_name(  # noqa: PLR0913, PLR0917 - what is asked for, of what, and how it is told
     path: Path, texts: dict[str, pa.ChunkedArray], dialect: Dialect, wish: str, variable: str, wanted: str
 ) -> str:
     """Find the column that a person means; spaces around a name do not matter, and some columns have none."""
@@ -278,8 +278,8 @@ def _check_id(values: pa.ChunkedArray, column: str) -> list[str]:
     if repeated > REJECTED_SHARE * len(values):
         first = counted.field("values").filter(is_repeated)[0].as_py()
         msg = (
-            f"{column!r} is no id: {repeated:,} rows have one that another row has, such as {first!r}. {instead}; where "
-            f"rows of one {column!r} belong together, name it with GROUP."
+            f"{column!r} is no id: {repeated:,} rows have one that another row has, such as {first!r}. {instead}; "
+            f"where rows of one {column!r} belong together, name it with GROUP."
         )
         raise TableError(msg)
     if values.null_count > REJECTED_SHARE * len(values):
@@ -305,12 +305,12 @@ def _check_group(values: pa.ChunkedArray, column: str) -> None:
     known = values.drop_null()
     groups, digits = known.unique(), pc.replace_substring_regex(known, "[^0-9]+", "").unique()
     if values.null_count > REJECTED_SHARE * len(values):
-        msg = f"{column!r} is no group: {values.null_count:,} rows have none. Name a column with GROUP that all rows have."
+        msg = f"{column!r} is no group: {values.null_count:,} rows have none. Name one with GROUP that all rows have."
         raise TableError(msg)
     if len(digits) < max(LEAST_SEEDS * len(groups), LEAST_OF_GROUPS):
         msg = (
             f"{column!r} has {len(groups):,} different values with {len(digits):,} different numbers in them: too few, "
-            "as the split is hashed from the digits of a group. Name a column with GROUP whose digits tell groups apart."
+            "as the split is hashed from the digits of a group. Name one with GROUP whose digits tell groups apart."
         )
         raise TableError(msg)
 

@@ -78,8 +78,10 @@ def pin_library(project: Path, wheel: Path) -> str:
     try:
         name, version, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename:
-        name, version = None, None  # type: ignore[assignment]
-    if name != LIBRARY or not zipfile.is_zipfile(wheel):
+        is_library = False
+    else:
+        is_library = name == LIBRARY
+    if not is_library or not zipfile.is_zipfile(wheel):
         msg = f"{wheel} is no wheel of {LIBRARY}. Give one, such as kedro_handover-0.1.0-py3-none-any.whl."
         raise StarterError(msg)
     folder = project / "wheels"
@@ -155,9 +157,7 @@ def _build(source: Path, folder: Path) -> Path:
     """Build the wheel beside its source, of which nothing is touched."""
     with tempfile.TemporaryDirectory() as beside:
         copy = Path(beside) / "source"
-        shutil.copytree(
-            source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist")
-        )
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "dist"))
         build = f"from setuptools import build_meta; print(build_meta.build_wheel({str(folder.resolve())!r}))"
         done = subprocess.run(  # noqa: S603 - our own words
             [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False
