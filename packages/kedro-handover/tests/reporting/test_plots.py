@@ -13,6 +13,10 @@ import sklearn.metrics as reference
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from kedro_handover.evaluation.metrics import calibration
@@ -481,3 +485,37 @@ def test_two_features_that_are_written_alike_have_a_bar_each() -> None:
 )
 def test_a_long_name_is_shortened_in_its_middle(name: str, short: str) -> None:
     assert shorten(name, 10) == short
+
+
+LABELLED = ROWS.assign(label=LABEL)
+
+
+def test_importances_of_a_linear_model_are_the_shares_of_its_coefficients() -> None:
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS[FEATURES], LABEL)
+    axes = axes_of(plot_importances(model, LABELLED))
+    sizes = np.abs(model[-1].coef_[0])
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(sorted(sizes / sizes.sum(), reverse=True))
+    assert axes.get_xlabel().startswith("share of the coefficients")
+
+
+def test_importances_of_a_model_that_does_not_tell_are_measured_on_the_test_split() -> None:
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=1).fit(ROWS[FEATURES], LABEL)
+    axes = axes_of(plot_importances(model, LABELLED))
+    assert axes.get_yticklabels()[0].get_text() == "visits"
+    assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(1)
+    assert " ".join(axes.get_xlabel().split()) == "share of the fall in AUC when a feature's values change places"
+
+
+def test_of_a_forest_the_first_tree_is_shown() -> None:
+    forest = RandomForestClassifier(n_estimators=7, max_depth=4, random_state=1).fit(ROWS[FEATURES], LABEL)
+    axes = axes_of(plot_tree_top(forest, PROJECT))
+    assert ", the first of 7. value: shares of kept and returned" in axes.get_title(loc="left")
+    assert any("class = returned" in text.get_text() for text in axes.texts)
+
+
+def test_of_a_model_without_a_tree_none_is_shown() -> None:
+    model = LogisticRegression().fit(ROWS[["visits"]], LABEL)
+    figure = plot_tree_top(model, PROJECT)
+    assert png(figure)
+    (text,) = axes_of(figure).texts
+    assert text.get_text() == "LogisticRegression has no tree of scikit-learn that could be shown."

@@ -249,7 +249,7 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
     positive, negative = (shorten(word, CLASS_CHARACTERS) for word in (words.positive, words.negative))
     with new_figure(15, 6.4, grid=False) as (figure, axes):
         if tree is None:
-            text = f"{type(research_model).__name__} keeps its trees in a form of its own: none is shown."
+            text = f"{type(research_model).__name__} has no tree of scikit-learn that could be shown."
             axes.text(0.5, 0.5, text, ha="center", va="center", size=13)
             axes.set_axis_off()
             return figure
