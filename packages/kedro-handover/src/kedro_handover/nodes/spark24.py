@@ -259,7 +259,12 @@ def _submit(spark24: Spark24Parameters, arguments: list[str], folder: Path) -> N
             text=True,
         )
         is_over = Event()
-        timer = Timer(spark24.seconds, lambda: (is_over.set(), _end(process)))
+
+        def give_up() -> None:
+            is_over.set()
+            _end(process)
+
+        timer = Timer(spark24.seconds, give_up)
         timer.start()
         try:
             for line in process.stdout or ():

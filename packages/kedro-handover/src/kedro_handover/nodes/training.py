@@ -87,7 +87,8 @@ def hand_over(
     }
     logger.info("%s", promise["promise"])
     if promise["model_family"] == "decision_tree":
-        model, sql = to_mllib(research_model, get_spark()), to_sql(research_model)
+        model: Any = to_mllib(research_model, get_spark())
+        sql = to_sql(research_model)
     elif handed.description.n_nodes <= MAX_NODES:
         model, sql = handed.description, handed.to_sql(dialect="spark")
     else:

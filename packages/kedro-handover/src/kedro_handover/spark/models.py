@@ -43,11 +43,12 @@ def add_probability(model: Any, rows: DataFrame) -> DataFrame:
     from kedro_handover.handover.description import Description
     from kedro_handover.handover.spark_function import score_on_spark
 
+    refusal = F.raise_error(F.lit("A row misses a feature that the released model needs; nothing is scored."))
     if isinstance(model, SqlModel):
-        missing = F.raise_error(F.lit("A row misses a feature that the released model needs; nothing is scored."))
-        return rows.withColumn("probability", F.coalesce(F.expr(model.sql), missing))
+        return rows.withColumn("probability", F.coalesce(F.expr(model.sql), refusal))
     if isinstance(model, Description):
-        return score_on_spark(model, rows)
+        described = score_on_spark(model, rows)
+        return described.withColumn("probability", F.coalesce(F.col("probability"), refusal))
     if isinstance(model, PipelineModel):
         return model.transform(rows).withColumn("probability", vector_to_array(F.col("probability"))[1])
     if missing := [name for name in model.getFeaturesCols() if name not in rows.columns]:
