@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -97,10 +98,18 @@ def test_whole_numbers_that_a_double_does_not_hold(table, fit_family):
     refused(fit_family("tree").model, rows, r"'q' has whole numbers above 2\*\*53")
 
 
-def test_a_model_fitted_on_an_array_gets_the_names_of_the_frame(table):
-    model = DecisionTreeClassifier(max_depth=3).fit(table.plain.to_numpy(), table.binary)
+@pytest.mark.parametrize("name", ["tree", "xgboost", "lightgbm"])
+def test_a_model_fitted_on_an_array_gets_the_names_of_the_frame(name, table, fit_family):
+    model = clone(fit_family(name).model).fit(table.plain.to_numpy(), table.binary)
     described = describe(model, table.plain)
     assert {column.name for column in described.whole.description.inputs} <= set(table.plain.columns)
+    assert prove(described).score == "exact"
+
+
+def test_an_array_gets_the_names_of_the_model(fit_family):
+    fitted = fit_family("tree")
+    described = describe(fitted.model, fitted.rows.to_numpy())
+    assert {column.name for column in described.whole.description.inputs} <= set(fitted.rows.columns)
     assert prove(described).score == "exact"
 
 

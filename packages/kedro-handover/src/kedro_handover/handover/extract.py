@@ -150,6 +150,8 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
         )
         raise HandOverError(msg)
     names = getattr(model, "feature_names_in_", None)
+    if names is not None and list(names) == [f"Column_{i}" for i in range(len(names))]:
+        names = None  # what LightGBM calls the columns of an array
     if names is None:
         return rows.to_numpy() if isinstance(rows, pd.DataFrame) else rows
     if isinstance(rows, pd.DataFrame):
@@ -157,7 +159,7 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
             msg = f"prove_on lacks {', '.join(map(repr, missing))}, which the model was fitted on. Add the columns."
             raise HandOverError(msg)
         return rows[list(names)].reset_index(drop=True)
-    return pd.DataFrame(rows, columns=list(names)) if "LGBM" not in type(model).__name__ else rows
+    return pd.DataFrame(rows, columns=list(names))
 
 
 def _is_sparse(table: Any) -> bool:

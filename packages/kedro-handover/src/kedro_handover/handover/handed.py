@@ -60,7 +60,7 @@ class HandedOver:
         """Score rows by NumPy.
 
         Args:
-            table: A pandas frame, an Arrow table, or an array with the model's columns in order.
+            table: A pandas frame, or an Arrow table.
 
         Returns:
             Raw scores, probabilities, labels and predictions.

@@ -59,7 +59,7 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
 
     Args:
         description: The model.
-        table: A pandas frame, an Arrow table or batch, or an array with the columns in the model's order.
+        table: A pandas frame, or an Arrow table.
 
     Returns:
         For each input: doubles with NaN where missing, or texts with None where missing.
@@ -67,8 +67,6 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
     Raises:
         HandOverError: If a column is missing, text where numbers are wanted, or would be cut.
     """
-    if isinstance(table, np.ndarray):
-        return [np.asarray(table[:, i], np.float64) for i in range(len(description.inputs))]
     names = set(table.columns if isinstance(table, pd.DataFrame) else table.schema.names)
     if missing := [column.name for column in description.inputs if column.name not in names]:
         msg = f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add or rename the columns."
