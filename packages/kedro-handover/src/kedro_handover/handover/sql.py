@@ -63,7 +63,7 @@ def _translate(sql: str, dialect: str) -> str:
     try:
         import sqlglot
     except ImportError as error:
-        msg = f"SQL for {dialect!r} is translated by sqlglot. Install kedro-handover[sqlglot]."
+        msg = f"SQL for {dialect!r} is translated by sqlglot. Install kedro-handover[sql]."
         raise HandOverError(msg) from error
     try:
         translated: str = sqlglot.transpile(sql, read="duckdb", write=dialect)[0]

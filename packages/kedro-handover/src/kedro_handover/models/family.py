@@ -109,7 +109,7 @@ class Family(ABC):
         for argument in grid:
             if argument not in places:
                 msg = (
-                    f"sklearn_research.candidates.{self.name}: a {self.title} has no argument {argument!r}. "
+                    f"sklearn_research.candidates.{self.name}: the estimator has no argument {argument!r}. "
                     f"{suggest(argument, places)}"
                 )
                 raise ConfigurationError(msg)
