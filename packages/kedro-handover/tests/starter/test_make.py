@@ -349,7 +349,7 @@ def test_a_project_runs_with_the_next_version_after_one_command(fresh: Path, tmp
     shutil.copytree(PACKAGE.parents[1], source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     version = source / "src/kedro_handover/__init__.py"
     text = version.read_text()
-    version.write_text(text.replace('__version__ = "0.1.0"', '__version__ = "0.99.0"'))
+    version.write_text(re.sub('__version__ = ".*"', '__version__ = "0.99.0"', text))
     build = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
     run(sys.executable, "-c", build, cwd=source)
     wheel = tmp_path / "kedro_handover-0.99.0-py3-none-any.whl"

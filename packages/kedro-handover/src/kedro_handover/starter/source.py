@@ -50,7 +50,8 @@ def _write(column: Column) -> str:
 def _literal(value: Any) -> str:
     """Write a value in Python, with the quotes of the formatter."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        has_double_only = '"' in value and "'" not in value
+        return repr(value) if has_double_only else json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, float) and abs(value) < EXACT and value == int(value):
@@ -90,7 +91,7 @@ def _hide_spaces(text: str) -> str:
             is_escaped = True
         elif quote:
             quote = "" if sign == quote else quote
-        elif sign == '"':
+        elif sign in "'\"":
             quote = sign
     return "".join(hidden)
 
