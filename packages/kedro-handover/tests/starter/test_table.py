@@ -104,6 +104,17 @@ def test_few_repeated_ids_are_said_and_many_refused(tmp_path: Path) -> None:
         look(tmp_path, rows, identity="kind")
 
 
+def test_the_share_of_rejected_rows_is_as_large_as_a_small_file_needs(tmp_path: Path) -> None:
+    rows = make_rows(150)
+    assert look(tmp_path, rows).rejected_share == 0.01
+    rows[1]["id"] = rows[0]["id"]
+    assert look(tmp_path, rows).rejected_share == 0.02  # 2 of 150
+    for place in range(4):
+        rows[place]["id"] = "r0"
+    with pytest.raises(TableError, match="4 rows have one that another row has"):
+        look(tmp_path, rows)
+
+
 def test_rows_of_a_group_stay_together_and_the_group_is_no_feature(tmp_path: Path) -> None:
     rows = make_rows(patient=lambda number: number // 4)
     table = look(tmp_path, rows, group="patient")

@@ -237,11 +237,11 @@ def _bare(texts: pa.Array, unit: str) -> pa.Array:
 
 def _describe_style(column: Number) -> str:
     parts = [
-        f"with {column.unit}" if column.unit else "",
+        column.unit,
         f"{column.thousands!r} between thousands" if column.thousands else "",
         "a decimal comma" if column.decimal == "," else "",
     ]
-    return f"It is read as numbers {' and '.join(part for part in parts if part)}."
+    return f"It is read as numbers with {' and '.join(part for part in parts if part)}."
 
 
 def _count_rows(cells: Cells, mask: pa.Array) -> str:
@@ -269,10 +269,9 @@ def _find_sentinels(column: Number, counts: Counter[float]) -> list[str]:
 def _why_no_number(name: str, column: Column, given: Cells) -> str:
     """Say why numbers are no feature: they number the rows, or what rows belong to."""
     values = given.texts
-    is_whole = given.share(pc.match_substring_regex(values, r"^-?[0-9]{1,18}(?:\.0*)?$")) == 1
     assert isinstance(column, Number)  # noqa: S101 - for the type checker
     distinct, rows = len(values), given.given
-    if not is_whole or distinct < MOST_LEVELS / 2:
+    if not _is_whole(given) or distinct < MOST_LEVELS / 2:
         return ""
     if distinct == rows == cells_between(column) and rows > MOST_LEVELS:
         return "it counts the rows"
@@ -291,6 +290,8 @@ def _find_groups(column: Column, given: Cells, label: list[float | None] | None)
     distinct = len(given.texts)
     if label is None or distinct < LEAST_GROUPS or given.given < LEAST_ROWS_OF_A_GROUP * distinct:
         return []
+    if not _is_whole(given):
+        return []
     if any(share not in {0, 1} for share in label if share is not None):
         return []
     told = (
@@ -298,6 +299,10 @@ def _find_groups(column: Column, given: Cells, label: list[float | None] | None)
         f"GROUP={column.in_file} keeps these on one side of the split; if it knows the label, make it a Text."
     )
     return [told]
+
+
+def _is_whole(given: Cells) -> bool:
+    return given.share(pc.match_substring_regex(given.texts, r"^-?[0-9]{1,18}(?:\.0*)?$")) == 1
 
 
 def cells_between(column: Number) -> int:

@@ -114,6 +114,7 @@ def describe_project(table: Table, raw: str, *, is_synthetic: bool) -> dict[str,
                 [leaf for leaf in LEAVES if leaf * LEAVES_OF_A_TREE <= table.rows or leaf == LEAVES[0]]
             )
         },
+        "_data": {"rejected_share": f"{table.rejected_share:g}"},
         "_drift": {"categories": write_value(codes)},
         "_notes": table.notes,
     }

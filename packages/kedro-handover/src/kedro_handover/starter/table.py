@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class Table:
         classes: The two classes of its label.
         dialect: How the file is written.
         notes: What a person is told, in sentences; those that begin with CHECK ask for a look.
+        rejected_share: So many of the rows may be rejected, in whole percents: as many as this file needs.
     """
 
     file: str
@@ -75,6 +77,7 @@ class Table:
     classes: Classes
     dialect: Dialect
     notes: list[str] = field(default_factory=list)
+    rejected_share: float = REJECTED_SHARE
 
 
 def read_table(path: Path, identity: str, label: str, positive: str = "", group: str = "") -> Table:
@@ -106,6 +109,7 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
     _check_roles(identity, label, group)
     classes = find_classes(_count_texts(texts[label]), label, positive)
     notes = [_describe_file(path, cells.num_rows), *dialect.notes]
+    rejected = _count_rejected(texts[identity]) if identity else 0
     notes += _check_id(texts[identity], identity) if identity else _describe_no_id(dialect)
     if group:
         _check_group(texts[group], group)
@@ -122,7 +126,8 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
         "not, make it a Text in the schema."
         for name, auc in leaks.items()
     ]
-    return Table(path.name, cells.num_rows, schema, classes, dialect, notes)
+    share = max(REJECTED_SHARE, math.ceil(100 * rejected / cells.num_rows) / 100)
+    return Table(path.name, cells.num_rows, schema, classes, dialect, notes, share)
 
 
 def name_columns(in_file: Iterable[str]) -> dict[str, str]:
@@ -275,7 +280,7 @@ def _check_id(values: pa.ChunkedArray, column: str) -> list[str]:
     counted = pc.value_counts(known)
     is_repeated = pc.greater(counted.field("counts"), 1)
     repeated = int(pc.sum(counted.field("counts").filter(is_repeated)).as_py() or 0)
-    if repeated > REJECTED_SHARE * len(values):
+    if len(known) - len(counted) > REJECTED_SHARE * len(values):
         first = counted.field("values").filter(is_repeated)[0].as_py()
         msg = (
             f"{column!r} is no id: {repeated:,} rows have one that another row has, such as {first!r}. {instead}; "
@@ -296,9 +301,15 @@ def _check_id(values: pa.ChunkedArray, column: str) -> list[str]:
     if repeated or values.null_count:
         notes.append(
             f"{repeated:,} rows have an id that another row has, and {values.null_count:,} have none: each run rejects "
-            f"them, and says so. (Up to {REJECTED_SHARE:.0%} of the rows may be.)"
+            "them, and says so. `data_engineering.rejected_share` says how many may be."
         )
     return notes
+
+
+def _count_rejected(values: pa.ChunkedArray) -> int:
+    """Count the rows without an id, or with one that another row has."""
+    counts = pc.value_counts(values.drop_null()).field("counts")
+    return values.null_count + int(pc.sum(counts.filter(pc.greater(counts, 1))).as_py() or 0)
 
 
 def _check_group(values: pa.ChunkedArray, column: str) -> None:
