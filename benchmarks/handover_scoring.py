@@ -129,10 +129,9 @@ def main() -> None:
             expected = model.predict_proba(table)[:, 1]
             for way, score in ways_to_score(handed, model, frame).items():
                 speed = options.rows / time_best(score) / 1_000
-                differing = count_differing(score(), expected) if way in {"Java", "SQL"} else 0
-                print(
-                    f"| {family} | {handed.description.n_nodes:,} | {way} | {speed:,.0f} | {differing:,} |", flush=True
-                )
+                differing = f"{count_differing(score(), expected):,}" if way in {"Java", "SQL"} else "-"
+                nodes = handed.description.n_nodes
+                print(f"| {family} | {nodes:,} | {way} | {speed:,.0f} | {differing} |", flush=True)
         spark.stop()
 
 
