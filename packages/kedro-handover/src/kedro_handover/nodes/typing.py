@@ -141,7 +141,7 @@ def type_rows(raw_rows: IntoFrameT, schema: Schema) -> IntoFrameT:
         `row_number`, `malformed_line`, the columns of `schema.types`, and for the label and each number and date
         `<name>_is_odd`: whether there is a text that can't be read as one.
     """
-    typed = (*schema.numbers, *schema.dates)
+    typed: tuple[Number | Date, ...] = (*schema.numbers, *schema.dates)
     # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
     numbers, dates = schema.numbers, schema.dates
     given = (schema.label, *schema.columns)
@@ -197,7 +197,7 @@ def schema_rules(schema: Schema) -> list[Rule]:
             Rule("id_is_readable", f"{schema.id.in_file or 'The id'} is not empty.", nw.col(schema.id.name).is_null()),
             Rule("id_is_unique", "No other row has the id.", nw.col("rows_of_id").fill_null(1) > 1),
         ]
-    readable = {
+    readable: dict[Any, tuple[str, nw.Expr]] = {
         **{number: (f"{number.in_file} is a number, or empty.", _is_odd(number)) for number in schema.numbers},
         **{day: (f"{day.in_file} is a day written {day.form}, or empty.", _is_odd(day)) for day in schema.dates},
     }

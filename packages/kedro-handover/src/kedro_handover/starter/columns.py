@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -202,7 +202,7 @@ def _find_number(name: str, in_file: str, given: Cells, *, comma_file: bool) -> 
     return Finding(column, tuple(notes))
 
 
-def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, str]]:
+def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, Any]]:
     """Try how numbers may be written: the plain one first, then what signs in the cells ask for."""
     texts = given.texts
     units = ["", *(unit for unit in UNITS if pc.any(pc.match_substring(texts, unit)).as_py())]

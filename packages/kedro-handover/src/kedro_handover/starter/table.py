@@ -309,7 +309,7 @@ def _check_id(values: pa.ChunkedArray, column: str) -> list[str]:
 def _count_rejected(values: pa.ChunkedArray) -> int:
     """Count the rows without an id, or with one that another row has."""
     counts = pc.value_counts(values.drop_null()).field("counts")
-    return values.null_count + int(pc.sum(counts.filter(pc.greater(counts, 1))).as_py() or 0)
+    return int(values.null_count) + int(pc.sum(counts.filter(pc.greater(counts, 1))).as_py() or 0)
 
 
 def _check_group(values: pa.ChunkedArray, column: str) -> None:
