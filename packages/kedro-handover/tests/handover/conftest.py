@@ -209,3 +209,10 @@ def _assert_same(scored, description, rows):
     taken = ~expected.refused
     apart = ulps_apart(np.abs(found[taken]), np.abs(wanted[taken]), description.link_type)
     assert apart.max(initial=0) <= (0 if description.link == "none" else ULPS)
+
+
+@pytest.fixture
+def codes(table: Table) -> Any:
+    """Categories as whole numbers in a plain array, beside a number."""
+    rng = np.random.default_rng(3)
+    return np.column_stack([rng.integers(0, 12, len(table.plain)), table.plain["q"]]).astype(np.float64)

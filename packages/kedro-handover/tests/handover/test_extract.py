@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -141,3 +141,34 @@ def test_text_where_a_number_is_wanted(table):
     model = DecisionTreeClassifier(max_depth=2).fit(table.plain, table.binary)
     rows = table.plain.assign(q=pd.Series(["a"] * len(table.plain), dtype=object))
     refused(model, rows, "The feature 'q' is text where the model takes a number. Encode it")
+
+
+def test_categories_that_are_numbers_in_lightgbm(codes, table):
+    lightgbm = pytest.importorskip("lightgbm")
+    label = table.binary ^ np.isin(codes[:, 0], [1, 4, 7])
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, min_child_samples=5, cat_smooth=1, n_jobs=1)
+    handed = hand_over(model.fit(codes, label, categorical_feature=[0]), prove_on=codes)
+    assert (handed.description.category_set >= 0).any()
+    odd = pd.DataFrame({"x0": [-1.0, 3.7, 40.0, np.nan, -0.5, 1e300], "x1": 0.0})
+    assert handed.transform(odd)["probability"].tolist() == model.predict_proba(odd.to_numpy())[:, 1].tolist()
+
+
+def test_categories_that_are_numbers_in_histogram_boosting(codes, table):
+    label = table.binary ^ np.isin(codes[:, 0], [1, 4, 7])
+    model = HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]).fit(codes, label)
+    handed = hand_over(model, prove_on=codes)
+    assert (handed.description.category_set >= 0).any()
+    odd = pd.DataFrame({"x0": [-1.0, 3.7, 40.0, np.nan, 2.0], "x1": 0.0})
+    assert handed.transform(odd)["probability"].tolist() == model.predict_proba(odd.to_numpy())[:, 1].tolist()
+
+
+def test_categories_that_are_numbers_in_xgboost(codes, table):
+    xgboost = pytest.importorskip("xgboost")
+    label = table.binary ^ np.isin(codes[:, 0], [1, 4, 7])
+    model = xgboost.XGBClassifier(
+        n_estimators=5, max_depth=3, feature_types=["c", "q"], enable_categorical=True, n_jobs=1
+    )
+    handed = hand_over(model.fit(codes, label), prove_on=codes)
+    assert (handed.description.category_set >= 0).any()
+    odd = pd.DataFrame({"x0": [3.0, 11.0, np.nan, 2.0, 3.7, 0.2, -0.5, -1.0, 70.0], "x1": 0.0})
+    assert handed.transform(odd)["probability"].tolist() == model.predict_proba(odd.to_numpy())[:, 1].tolist()

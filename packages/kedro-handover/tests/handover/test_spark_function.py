@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -69,6 +69,20 @@ def test_the_exp_of_the_function_is_that_of_the_c_library(spark):
         (room.asDoubleBuffer() if width == 8 else room.asFloatBuffer()).put(results)
         found = np.frombuffer(room.array(), kind).astype(kind.replace(">", "<"))
         assert hashlib.sha256(found.tobytes()).hexdigest() == digest, name
+
+
+def test_categories_that_are_numbers_already(codes, table, spark, tmp_path):
+    xgboost, lightgbm = pytest.importorskip("xgboost"), pytest.importorskip("lightgbm")
+    label = table.binary ^ np.isin(codes[:, 0], [1, 4, 7])
+    odd = pd.DataFrame({"x0": [3.0, 11.0, np.nan, 3.7, 0.2, -0.5, -1.0, 70.0, 1e300, 5e-324], "x1": 0.0})
+    for model in (
+        xgboost.XGBClassifier(n_estimators=5, feature_types=["c", "q"], enable_categorical=True).fit(codes, label),
+        lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, cat_smooth=1).fit(codes, label, categorical_feature=[0]),
+        HistGradientBoostingClassifier(max_iter=5, categorical_features=[0]).fit(codes, label),
+    ):
+        handed = hand_over(model, prove_on=codes)
+        found = score(handed.description, odd.assign(id=range(len(odd))), spark, tmp_path)
+        assert same([row["probability"] for row in found], model.predict_proba(odd.to_numpy())[:, 1])
 
 
 def test_a_frame_keeps_its_columns_and_gets_two(fit_family, spark, tmp_path):

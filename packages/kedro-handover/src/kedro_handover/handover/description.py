@@ -65,6 +65,8 @@ class Step(IntEnum):
     """1 where the number is missing, else 0."""
     SMALL_AS_ZERO = 14
     """0 where the number is at most `argument` away from it."""
+    FLOOR = 15
+    """The largest whole number that is not above the number."""
 
 
 class Then(IntFlag):
@@ -138,7 +140,7 @@ class Description:
         missing_left: Of each node: whether a missing value goes left.
         category_set: Of each node: the set of codes that go left, -1 for a split by threshold.
         set_offsets: Where each set begins in `set_codes`; the last is their number.
-        set_codes: The codes of all sets, whole numbers from 0.
+        set_codes: The codes of all sets, whole numbers from 0; a number between two is in none.
         roots: The first node of each tree.
         tree_output: The output that each tree adds to; -1 where leaves hold one value for each output.
         values: One row for each leaf: one value, or one for each output.

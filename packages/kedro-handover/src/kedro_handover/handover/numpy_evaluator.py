@@ -177,6 +177,7 @@ _ELEMENTWISE: dict[Step, Callable[[Floats, float], Floats]] = {
     Step.EQUALS: lambda x, a: np.asarray(x == a, np.float64),
     Step.MISSING_VALUE: lambda x, a: np.where(x == a, np.nan, x),
     Step.TRUNCATE: lambda x, _: np.trunc(x),
+    Step.FLOOR: lambda x, _: np.floor(x),
     Step.SMALL_AS_ZERO: lambda x, a: np.where(np.abs(x) <= a, 0.0, x),
     Step.IS_MISSING: lambda x, _: np.asarray(np.isnan(x), np.float64),
 }
@@ -280,7 +281,7 @@ def _are_members(description: Description, sets: Integers, codes: Floats) -> NDA
     """Tell for each pair of a set and a code whether the code is in the set."""
     pairs = np.repeat(np.arange(len(description.set_offsets) - 1), np.diff(description.set_offsets))
     members = pairs.astype(np.float64) * 2**20 + description.set_codes
-    possible = (codes >= 0) & (codes < 2**20)
+    possible = (codes >= 0) & (codes < 2**20) & (codes == np.trunc(codes))
     wanted = sets.astype(np.float64) * 2**20 + np.where(possible, codes, 0.0)
     return np.asarray(possible & np.isin(wanted, members))
 

@@ -327,7 +327,7 @@ def make_threshold_rows(extracted: Extracted, table: Any) -> Iterator[Any]:
 
 def _find_number(description: Description, step: int) -> tuple[int, bool] | None:
     """Find the input that a feature is, where it is one as it comes, and whether it is rounded to float32."""
-    while description.step_kind[step] in {Step.SMALL_AS_ZERO, Step.MISSING_VALUE, Step.TRUNCATE}:
+    while description.step_kind[step] in {Step.SMALL_AS_ZERO, Step.MISSING_VALUE, Step.TRUNCATE, Step.FLOOR}:
         step = int(description.step_source[step])
     if description.step_kind[step] != Step.NUMBER:
         return None

@@ -162,6 +162,7 @@ class _Writer:
                 Step.EQUALS: f"CASE WHEN {of} = {number} THEN {literal(1.0)} ELSE {literal(0.0)} END",
                 Step.MISSING_VALUE: f"NULLIF({of}, {number})",
                 Step.TRUNCATE: f"CASE WHEN {of} < {literal(0.0)} THEN CEIL({of}) ELSE FLOOR({of}) END",
+                Step.FLOOR: f"FLOOR({of})",
                 Step.IS_MISSING: f"CASE WHEN {of} IS NULL THEN {literal(1.0)} ELSE {literal(0.0)} END",
                 Step.SMALL_AS_ZERO: f"CASE WHEN ABS({of}) <= {number} THEN {literal(0.0)} ELSE {of} END",
             }[kind]
@@ -256,8 +257,7 @@ class _Writer:
         rights = self._write_tree(right, column, single=single)
         if description.category_set[node] != NO_SET:
             codes = description.get_set(int(description.category_set[node])).tolist()
-            value = f"FLOOR({x})"
-            member = f"{x} >= {literal(0.0)} AND {value} IN ({', '.join(literal(float(c)) for c in codes)})"
+            member = f"{x} IN ({', '.join(literal(float(code)) for code in codes)})"
             if description.missing_left[node]:
                 return f"CASE WHEN NOT ({member}) THEN {rights} ELSE {lefts} END"
             return f"CASE WHEN {member} THEN {lefts} ELSE {rights} END"

@@ -87,7 +87,7 @@ def extract_xgboost(estimator: Any, columns: Columns, rows: Any) -> Extracted:
         probability = estimator.predict_proba(table) if classes else None
         return make_scores(estimator.predict(table, output_margin=True), probability, predicted, classes)
 
-    slots = _encode(estimator, columns)
+    slots = _encode(estimator, columns, learner.get("feature_types") or [])
     return Extracted(columns.steps.write(description, slots), answer)
 
 
@@ -129,7 +129,7 @@ def _margin(base_scores: float | list[float], link: Link, n_outputs: int) -> Any
     return np.broadcast_to(base.astype(np.float64), n_outputs).copy()
 
 
-def _encode(estimator: Any, columns: Columns) -> list[NumberSlot]:
+def _encode(estimator: Any, columns: Columns, types: list[str]) -> list[NumberSlot]:
     """Round numbers to float32, and give categories their codes."""
     container = estimator.get_booster().get_categories(export_to_arrow=True)
     stored = container.to_arrow() if container is not None and not container.empty() else []
@@ -147,6 +147,10 @@ def _encode(estimator: Any, columns: Columns) -> list[NumberSlot]:
             )
         else:
             found = columns.steps.also(slot, Then.ROUND, name)
+            if (
+                types and types[number] == "c"
+            ):  # a code without a name: XGBoost cuts its fraction off, if it is not below 0
+                found = columns.steps.add(Step.FLOOR, found.step)
         if not np.isnan(estimator.missing):
             found = columns.steps.add(Step.MISSING_VALUE, found.step, float(np.float32(estimator.missing)))
         slots.append(found)

@@ -243,10 +243,10 @@ final class Forest {
             return categoryMissingLeft[split] ? 0 : 1;
         }
         long[] set = sets[categorySet[split]];
-        if (value < 0 || value >= (long) set.length << 6) {
+        int code = (int) value;
+        if (code != value || code < 0 || code >> 6 >= set.length) {
             return 1;
         }
-        int code = (int) value;
         return (int) (~set[code >> 6] >>> (code & 63)) & 1;
     }
 

@@ -155,6 +155,8 @@ final class Steps {
                 return Double.isNaN(x) ? 1 : 0;
             case 14:
                 return Math.abs(x) <= argument ? 0 : x;
+            case 15:
+                return Math.floor(x);
             default:
                 throw new IllegalArgumentException("The description has a step of kind " + kind + ", which is newer than this jar");
         }
