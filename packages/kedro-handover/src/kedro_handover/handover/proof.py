@@ -76,8 +76,7 @@ class Promise:
             )
         parts = ("raw scores", "predictions") if self.task == "regression" else ("labels, raw scores", "probabilities")
         if self.probability == "exact":
-            all_parts = f"{parts[0].replace(' and ', ', ')} and {parts[1]}"
-            return f"{self.family}: {all_parts} are exact, bit for bit. {tried}."
+            return f"{self.family}: {parts[0]} and {parts[1]} are exact, bit for bit. {tried}."
         parts = (parts[0].replace(", ", " and "), parts[1])
         return (
             f"{self.family}: {parts[0]} are exact, bit for bit. The library uses another exp on this machine than the "
