@@ -27,6 +27,9 @@ NAMES = (
     "logistic_three",
 )
 
+# Debian keeps the programs of each version in a folder of their own, off the path.
+PATH = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+
 
 class Postgres:
     """A server in a folder of its own, that listens on a Unix socket there and on no network."""
@@ -35,7 +38,7 @@ class Postgres:
         self.folder = folder
         # PostgreSQL refuses to run as root.
         self.user = {"user": "postgres"} if os.geteuid() == 0 else {}
-        self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PGHOST": str(folder), "PGUSER": "test"}
+        self.environment = {"PATH": PATH, "LC_ALL": "C", "PGHOST": str(folder), "PGUSER": "test"}
 
     def start(self) -> None:
         data = str(self.folder / "data")
@@ -78,7 +81,7 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres():
-    if shutil.which("initdb") is None:
+    if shutil.which("initdb", path=PATH) is None:
         pytest.skip("PostgreSQL is not installed: on Debian, `apt install postgresql`")
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     if os.geteuid() == 0:
