@@ -74,7 +74,7 @@ engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --e
 
 spark24: .venv/installed  ## run the last release on Spark 2.4, and hold it to production and to research
 	@UV="$(CURDIR)/$(UV)" deploy/spark-2.4/setup.sh .spark24
-	@[ -e data/prod/06_models/release.json ] || $(MAKE) --no-print-directory run
+	@[ -e data/prod/06_models/release.json ] && [ -e data/prod/06_models/promise.json ] || $(MAKE) --no-print-directory run
 	@$(BIN)/kedro run --env=spark24
 
 spark24-bundle: package  ## add to dist/ what a cluster of Spark 2.4 needs of the last release

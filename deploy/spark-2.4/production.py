@@ -2,7 +2,7 @@
 
     spark-submit production.py --bundle FOLDER --model-input PARQUET --output FOLDER
 
-`make package` makes the bundle (`bundle.json`, the models, this script, its locked requirements). The table
+`make spark24-bundle` makes the bundle: `bundle.json` and the models. The table
 `model_input` has `id`, `split`, `fold`, `label`, `group` if there is one, and the features. The output has one Parquet
 table for each way of scoring, with `id`, `split`, `group`, `label`, `probability` and `prediction`:
 
@@ -56,7 +56,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bundle", required=True, type=Path, help="the folder that `make package` made")
+    parser.add_argument("--bundle", required=True, type=Path, help="the folder that `make spark24-bundle` made")
     parser.add_argument("--model-input", required=True, help="a Parquet table, wherever Spark finds it")
     parser.add_argument("--output", required=True, help="a folder for the tables, wherever Spark writes to")
     parser.add_argument("--score-only", action="store_true", help="train nothing")

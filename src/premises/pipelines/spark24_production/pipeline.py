@@ -59,7 +59,7 @@ def create_pipeline() -> Pipeline:
 
 
 def create_bundle_pipeline() -> Pipeline:
-    """Make the pipeline that writes the bundle for a cluster with Spark 2.4; `make package` runs it."""
+    """Make the pipeline that writes the bundle for a cluster with Spark 2.4; `make spark24-bundle` runs it."""
     return Pipeline(
         [Node(write_bundle, [*RELEASED, PARAMETERS, "params:spark24"], "spark24_bundle", name="write_bundle")]
     )

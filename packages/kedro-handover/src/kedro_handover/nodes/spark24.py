@@ -47,7 +47,7 @@ class Spark24Parameters(Parameters):
     Attributes:
         home: The folder that `make spark24` has set up: the venv of Python 3.7, and the place of Java 8.
         script: The script that runs there.
-        bundle: The folder that `make package` puts the models into, for a cluster of that age.
+        bundle: The folder that `make spark24-bundle` puts the models into, for a cluster of that age.
         settings: Spark's settings by name.
         seconds: How long it may take.
     """
