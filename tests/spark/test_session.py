@@ -70,7 +70,7 @@ OF_PRODUCTION_ALONE = {"spark.app.name", "spark.master", "spark.driver.memory", 
 
 def test_the_spark_of_the_tests_is_that_of_production_but_for_its_size() -> None:
     """So what they find of closed ports, time zones and types holds in production, too."""
-    names = settings().keys() - OF_PRODUCTION_ALONE - {"spark.executor.extraJavaOptions"}
+    names = settings().keys() - OF_PRODUCTION_ALONE
     assert {name: settings()[name] for name in names} == {name: SPARK_SETTINGS.get(name) for name in names}
 
 

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 ENGINES = ("pandas", "polars", "duckdb", "dask", "spark")
 
+EXPORTS = (
+    "--add-exports=java.base/sun.net.www.protocol.http=ALL-UNNAMED "
+    "--add-exports=java.base/sun.net.www.protocol.https=ALL-UNNAMED"
+)
+"""What Sparkling Water needs of Java 17."""
+
 SPARK_SETTINGS = {
     "spark.app.name": "tests",
     "spark.master": "local[2]",
@@ -42,10 +48,8 @@ SPARK_SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": True,
     "spark.sql.shuffle.partitions": 2,
     "spark.sql.codegen.hugeMethodLimit": 8000,
-    "spark.driver.extraJavaOptions": (
-        "--add-exports=java.base/sun.net.www.protocol.http=ALL-UNNAMED "
-        "--add-exports=java.base/sun.net.www.protocol.https=ALL-UNNAMED"
-    ),
+    "spark.driver.extraJavaOptions": EXPORTS,
+    "spark.executor.extraJavaOptions": EXPORTS,
     "spark.ext.h2o.log.level": "ERROR",
 }
 """A small Spark on loopback; the fixture `spark_settings` can be overridden with others."""

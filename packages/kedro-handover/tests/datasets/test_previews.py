@@ -92,8 +92,9 @@ def test_a_text_table_shows_its_first_rows_as_they_stand_in_the_file(tmp_path) -
 
 def test_a_release_shows_its_manifest(tmp_path) -> None:
     dataset = ReleaseDataset(filepath=str(tmp_path / "release.json"))
-    dataset.save({"model": {"name": "handed_over"}, "place": "Sants-Montjuïc"})
-    assert json.loads(dataset.preview()) == {"model": {"name": "handed_over"}, "place": "Sants-Montjuïc"}
+    manifest = {"model": {"name": "handed_over"}, "place": "Sants-Montjuïc", "released_at": "2026-11-27T12:00:00+00:00"}
+    dataset.save(manifest)
+    assert json.loads(dataset.preview()) == manifest
 
 
 def test_a_tree_says_how_large_it_is_and_what_it_looks_at(tmp_path) -> None:

@@ -231,7 +231,8 @@ def test_rows_of_a_group_stay_on_one_side_of_the_split_and_in_one_fold(engine: E
 
 
 def test_a_thousand_columns_have_rules_and_features(engine: Engine) -> None:
-    width = 100 if engine.name in {"dask", "spark"} else 1000  # each column is many tasks there
+    # On Dask and Spark each column is many tasks; DuckDB takes gigabytes to plan 1,000 of them.
+    width = 1000 if engine.name in {"pandas", "polars"} else 100
     columns = tuple(Number(f"v{place}", f"V{place}", low=0, high=1) for place in range(width))
     schema = Schema(label=SCHEMA.label, columns=columns)
     table = pa.table(
