@@ -28,5 +28,8 @@ class MLlibModelDataset(VerifiedModelDataset):
         return model
 
     def _describe_model(self, model: PipelineModel) -> dict[str, Any]:
-        tree: Any = model.stages[-1]
-        return {"class": type(tree).__name__, "nodes": tree.numNodes, "depth": tree.depth}
+        fitted: Any = model.stages[-1]
+        described = {"class": type(fitted).__name__}
+        if hasattr(fitted, "trees"):
+            return {**described, "nodes": fitted.totalNumNodes, "trees": fitted.getNumTrees}
+        return {**described, "nodes": fitted.numNodes, "depth": fitted.depth} if hasattr(fitted, "depth") else described
