@@ -132,5 +132,5 @@ def test_a_model_family_is_one_class_behind_an_entry_point(research_rows: pd.Dat
 @pytest.mark.usefixtures("families_of_a_package")
 def test_a_wrong_argument_of_a_family_from_outside_is_refused_with_the_right_one() -> None:
     grids = {"extra_tree": {"max_dept": [3]}}
-    with pytest.raises(ValueError, match=r"extrthe estimator has no argument 'max_dept'\. Did you mean 'max_depth'\?"):
+    with pytest.raises(ValueError, match=r"the estimator has no argument 'max_dept'\. Did you mean 'max_depth'\?"):
         RESEARCH({"research_rows": None, "candidates": grids, "threshold": 0.5, "seed": 0})
