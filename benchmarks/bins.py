@@ -19,7 +19,8 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own
 from kedro_handover.contract import KEYS
 from kedro_handover.evaluation.parity import compare_predictions
 from kedro_handover.evaluation.predictions import TRAIN
-from kedro_handover.models.estimators import LABEL_COLUMN, make_h2o_tree, make_mllib_tree
+from kedro_handover.models.estimators import make_h2o_tree, make_mllib_tree
+from kedro_handover.models.family import LABEL_COLUMN
 from kedro_handover.spark.h2o import train_in_h2o
 from kedro_handover.spark.models import add_probability
 from kedro_handover.spark.session import configure_spark, get_spark

@@ -15,17 +15,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro_handover.handover.tree import FEATURES_COLUMN
+from kedro_handover.models.family import CRITERIA, LABEL_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyspark.ml import Pipeline
-
-LABEL_COLUMN = "label"
-"""For MLlib 0.0 or 1.0; for H2O the text "false" or "true", which it takes for two classes."""
-
-CRITERIA = {"gini": "gini", "entropy": "entropy", "log_loss": "entropy"}
-"""MLlib's `impurity` for scikit-learn's `criterion`; log_loss is another name of entropy there."""
 
 ALL_FEATURES = -2
 """H2O's `mtries` for every feature at each split."""

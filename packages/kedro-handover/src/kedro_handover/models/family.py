@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro_handover.errors import ConfigurationError, suggest
+from kedro_handover.handover.tree import FEATURES_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from kedro_handover.nodes.production_parameters import SparkProductionParameters
 
-FEATURES_COLUMN = "features"
 LABEL_COLUMN = "label"
 """For MLlib 0.0 or 1.0; for H2O the text "false" or "true", which it takes for two classes."""
 

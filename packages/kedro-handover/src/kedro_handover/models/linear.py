@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kedro_handover.models.family import FEATURES_COLUMN, LABEL_COLUMN, Family, assemble
+from kedro_handover.handover.tree import FEATURES_COLUMN
+from kedro_handover.models.family import LABEL_COLUMN, Family, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kedro_handover.models.estimators import make_h2o_tree, make_mllib_tree
-from kedro_handover.models.family import CRITERIA, FEATURES_COLUMN, LABEL_COLUMN, Family, assemble, depth_of
+from kedro_handover.handover.tree import FEATURES_COLUMN
+from kedro_handover.models.estimators import ALL_FEATURES, make_h2o_tree, make_mllib_tree
+from kedro_handover.models.family import CRITERIA, LABEL_COLUMN, Family, assemble, depth_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 BOOTSTRAP_SHARE = 0.632
 """The share of different rows in a bootstrap sample; H2O draws without replacement."""
 
-ALL_FEATURES, ROOT_OF_FEATURES = -2, -1
-"""H2O's `mtries` for every feature, and for the square root of their number."""
+ROOT_OF_FEATURES = -1
+"""H2O's `mtries` for the square root of the number of features."""
 
 
 class DecisionTree(Family):

@@ -15,7 +15,7 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
-from kedro_handover.models.family import Family, find_family, find_family_of
+from kedro_handover.models.family import LABEL_COLUMN, Family, find_family, find_family_of
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.nodes.research import collect_research_rows
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
@@ -201,8 +201,6 @@ def _find_counterpart(model: Any, verification_rows: DataFrame) -> tuple[Family,
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:
     """Select the training split, with the label in the type that a trainer expects."""
     from pyspark.sql import functions as F  # noqa: N812
-
-    from kedro_handover.models.estimators import LABEL_COLUMN
 
     return model_input.where(F.col("split") == TRAIN).withColumn(LABEL_COLUMN, F.col("label").cast(kind))
 
