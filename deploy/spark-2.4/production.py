@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
 import hashlib
 import json
 import secrets
@@ -23,7 +24,10 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPARK = "2.4."
 JAVA = "1.8."
@@ -187,10 +191,27 @@ def start_h2o(spark: Any) -> Any:
     conf.setLogDir(str(folder / "logs")).setIcedDir(str(folder / "iced"))
     if host == "127.0.0.1":
         conf.setExtraProperties(f"-ip {host} -web_ip {host}")
-    context = H2OContext.getOrCreate(conf)
-    # The proxy of H2O's web pages listens on all interfaces, and nothing here needs it.
+    with listen_only_on(jvm, host):
+        context = H2OContext.getOrCreate(conf)
+    # Nothing here needs the proxy of H2O's web pages.
     getattr(getattr(jvm.ai.h2o.sparkling.backend.utils, "ProxyStarter$"), "MODULE$").stopFlowProxy()
     return context
+
+
+@contextlib.contextmanager
+def listen_only_on(jvm: Any, host: str) -> Iterator[None]:
+    """Have what Java binds to all interfaces meanwhile bind to one address; no setting does so for H2O's proxy."""
+    impl_field = jvm.java.lang.Class.forName("java.net.InetAddress").getDeclaredField("impl")
+    impl_field.setAccessible(True)
+    impl = impl_field.get(None)
+    wildcard_field = impl.getClass().getDeclaredField("anyLocalAddress")
+    wildcard_field.setAccessible(True)
+    all_interfaces = jvm.java.net.InetSocketAddress(0).getAddress()
+    wildcard_field.set(impl, jvm.java.net.InetAddress.getByName(host))
+    try:
+        yield
+    finally:
+        wildcard_field.set(impl, all_interfaces)
 
 
 def free_ports() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kedro_handover._compat import (
     get_jvm,
     get_scala_object,
     list_mojo_depths,
+    listen_only_on,
 )
 from toy_models import make_rows, train_h2o_tree
 
@@ -38,6 +40,22 @@ def test_pyspark_has_the_java_object_behind_a_session(spark) -> None:
 def test_a_scala_object_is_found_by_its_name(spark) -> None:
     console = get_scala_object(get_jvm(spark.sparkContext).scala, "Console")
     assert console.getClass().getName() == "scala.Console$"
+
+
+def test_what_java_binds_to_all_interfaces_is_bound_to_one_meanwhile_and_to_all_again_after(spark) -> None:
+    jvm = get_jvm(spark.sparkContext)
+
+    def bind() -> str:
+        listening = jvm.java.net.ServerSocket(0)
+        address = listening.getInetAddress().getHostAddress()
+        listening.close()
+        return address
+
+    everywhere = bind()
+    assert ip_address(everywhere).is_unspecified
+    with listen_only_on(jvm, "127.0.0.1"):
+        assert bind() == "127.0.0.1"
+    assert bind() == everywhere
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,12 @@ test in `tests/test_compat.py` says which.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kedro.config import OmegaConfigLoader
     from pyspark import SparkContext
 
@@ -61,6 +64,31 @@ def stop_h2o_context(h2o_context: Any) -> None:
     """
     stop_spark = stop_jvm = in_shutdown_hook = False
     getattr(h2o_context, STOP_H2O)(stop_spark, stop_jvm, in_shutdown_hook)
+
+
+@contextmanager
+def listen_only_on(jvm: Any, host: str) -> Iterator[None]:
+    """Have what Java binds to all interfaces meanwhile bind to one address (`Inet6AddressImpl`: Java 8, 11, 17 and 21).
+
+    Sparkling Water starts a proxy of H2O's web pages together with H2O, on all interfaces: no setting names another
+    address, and none leaves the proxy out (h2o-pysparkling-3.5 3.46.0.6). `new InetSocketAddress(port)` takes the
+    address of all interfaces from this field of Java; Spark opens `java.net` on the command line of its JVM.
+
+    Args:
+        jvm: pyspark's view of the JVM.
+        host: The address, or a name of it.
+    """
+    impl_field = jvm.java.lang.Class.forName("java.net.InetAddress").getDeclaredField("impl")
+    impl_field.setAccessible(True)
+    impl = impl_field.get(None)
+    wildcard_field = impl.getClass().getDeclaredField("anyLocalAddress")
+    wildcard_field.setAccessible(True)
+    all_interfaces = jvm.java.net.InetSocketAddress(0).getAddress()
+    wildcard_field.set(impl, jvm.java.net.InetAddress.getByName(host))
+    try:
+        yield
+    finally:
+        wildcard_field.set(impl, all_interfaces)
 
 
 def list_mojo_depths(model: Any) -> list[int]:

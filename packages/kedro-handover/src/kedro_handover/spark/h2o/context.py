@@ -20,6 +20,7 @@ from kedro_handover._compat import (
     get_java_object,
     get_jvm,
     get_scala_object,
+    listen_only_on,
     stop_h2o_context,
 )
 from kedro_handover.errors import H2OError
@@ -132,8 +133,9 @@ def _start_h2o(spark: SparkSession) -> Iterator[Callable[[Callable[[], Any]], An
         if not is_local(context):
             stack.callback(_stop_h2o, context, h2o)
         logger.info("Starting H2O.")
-        run(lambda: h2o.getOrCreate(get_java_object(conf)))
-        # The proxy of H2O's web pages listens on all interfaces, and nothing here needs it.
+        with listen_only_on(jvm, context.getConf().get("spark.driver.host", "127.0.0.1")):
+            run(lambda: h2o.getOrCreate(get_java_object(conf)))
+        # Nothing here needs the proxy of H2O's web pages.
         get_scala_object(jvm.ai.h2o.sparkling.backend.utils, "ProxyStarter").stopFlowProxy()
         if is_local(context):
             atexit.register(stack.pop_all().close)
