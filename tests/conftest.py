@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+from filelock import FileLock
 from kedro.framework.startup import bootstrap_project
 
 from kedro_handover.contract import list_flagged
@@ -34,7 +35,7 @@ from processes import (  # noqa: F401 - the tests of the project take them from 
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 PROJECT = Path(__file__).parents[1]
 COLUMNS = VINTAGES[2016].columns
@@ -154,28 +155,44 @@ def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.
     )
 
 
+def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Give a folder that one worker of pytest-xdist builds; the others wait for it."""
+    temporary = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        temporary = temporary.parent
+    folder, is_built = temporary / name, temporary / f"{name}.built"
+    with FileLock(temporary / f"{name}.lock"):
+        if not is_built.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            is_built.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
-def run_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage root after `synthetic_census` and a plain run, each as a user starts them."""
-    storage = tmp_path_factory.mktemp("storage")
-    for options in (("--pipelines=synthetic_census",), ()):
-        done = kedro("run", *options, f"--params=storage={storage}")
-        assert done.returncode == 0, done.stdout + done.stderr
-    yield storage
-    for path in (storage / "01_raw").iterdir():
-        path.unlink()  # 20 MB that no one looks at when the tests are over
+
+    def build(storage: Path) -> None:
+        for options in (("--pipelines=synthetic_census",), ()):
+            done = kedro("run", *options, f"--params=storage={storage}")
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    return build_once(tmp_path_factory, "run_storage", build)
 
 
 @pytest.fixture(scope="session")
-def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage root after a plain run of the environment prod on the census of `run_storage`."""
-    storage = tmp_path_factory.mktemp("prod_storage")
-    shutil.copytree(run_storage / "01_raw", storage / "01_raw", copy_function=os.link)
-    done = kedro("run", "--env=prod", f"--params=storage={storage}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (storage / "stdout.txt").write_text(done.stdout)
-    yield storage
-    shutil.rmtree(storage)
+
+    def build(storage: Path) -> None:
+        shutil.copytree(run_storage / "01_raw", storage / "01_raw", copy_function=os.link)
+        done = kedro("run", "--env=prod", f"--params=storage={storage}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (storage / "stdout.txt").write_text(done.stdout)
+
+    return build_once(tmp_path_factory, "prod_storage", build)
 
 
 @pytest.fixture(scope="session")
