@@ -13,6 +13,8 @@ LIBRARY := packages/kedro-handover
 PROJECTS := requirements.lock pyproject.toml $(LIBRARY)/pyproject.toml
 # Each package in the version and with the hashes of the lock; what a package is built with, too.
 PINNED := --constraint requirements.lock --build-constraint requirements.lock
+# Two workers, each with the tests of a file at a time, in the order that tests/conftest.py gives them.
+TEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 VINTAGE := $(lastword $(shell sed -n 's/^vintage: *\([0-9]*\).*/\1/p' conf/base/globals.yml $(wildcard conf/local/globals.yml)))
 CENSUS := data/01_raw/$(VINTAGE)_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.
@@ -37,13 +39,13 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 	@$(BIN)/kedro run --env=prod
 
 check: lint  ## lint, types, contracts, and the tests that need no Spark: while you write
-	@$(BIN)/python -m pytest -m "not spark and not slow"
+	@$(TEST) -m "not spark and not slow"
 
 test: chromium lint  ## all that a release of this project needs; CI runs it
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(TEST) -m "not slow"
 
 test-all: chromium lint  ## the slow tests too, and those on Spark 4: before a version is tagged
-	@$(BIN)/python -m pytest
+	@$(TEST)
 	@$(MAKE) --no-print-directory test-spark4
 
 # What a plain run in prod leaves is all that these tests look at.

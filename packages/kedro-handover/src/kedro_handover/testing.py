@@ -48,7 +48,8 @@ SPARK_SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": True,
     "spark.sql.shuffle.partitions": 2,
     "spark.sql.codegen.hugeMethodLimit": 8000,
-    "spark.driver.extraJavaOptions": EXPORTS,
+    # Thousands of small queries: what they are compiled to is run a few times, and no rows are there to collect.
+    "spark.driver.extraJavaOptions": f"{EXPORTS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.executor.extraJavaOptions": EXPORTS,
     "spark.ext.h2o.log.level": "ERROR",
 }
