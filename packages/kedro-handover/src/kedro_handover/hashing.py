@@ -19,6 +19,13 @@ HASH_RANGE = 2**31 - 1
 
 MULTIPLIER = 48271
 
+PART = 46_337
+"""A hash divided by it is a number of at most 16 bits."""
+
+PLACES = 2**20
+HASHES_OF_A_PLACE = 2**11
+"""Rows are put in order by so many places; a place has a millionth of the rows, or one or two of a million."""
+
 DIGITS = 15
 """Two numbers of so many decimal digits add up to less than 2**52."""
 
@@ -45,6 +52,31 @@ def add_hashes(frame: FrameT, identity: str, **steps: int) -> FrameT:
         .with_columns((nw.col(seed) * pow(MULTIPLIER, step, HASH_RANGE)).alias(name) for name, step in steps.items())
         .with_columns(modulo(nw.col(name), HASH_RANGE).alias(name) for name in steps)
         .drop(seed)
+    )
+
+
+def add_place(frame: FrameT, identity: str, name: str, multiplier: int) -> FrameT:
+    """Add the place of an id, by which rows are put in order: a hash in which no order of ids shows.
+
+    A threshold on a hash of `add_hashes` would cut off what lies at equal distances, as multiplication keeps these.
+    Here the square of a part of the hash is added to it.
+
+    Args:
+        frame: Has the id.
+        identity: Its column, as `add_hashes` takes it.
+        name: The column to add.
+        multiplier: That of the square; each purpose has its own, below 2**20.
+
+    Returns:
+        The frame with the column: integers from 0 to `PLACES` - 1.
+    """
+    (part,) = free_names(["part"], [*frame.collect_schema().names(), name])
+    return (
+        add_hashes(frame, identity, **{name: 3})
+        .with_columns((nw.col(name) // PART).alias(part))
+        .with_columns((nw.col(name) + nw.col(part) * nw.col(part) * multiplier).alias(name))
+        .with_columns((modulo(nw.col(name), HASH_RANGE) // HASHES_OF_A_PLACE).alias(name))
+        .drop(part)
     )
 
 

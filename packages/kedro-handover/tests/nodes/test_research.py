@@ -530,3 +530,34 @@ def test_what_is_no_candidate_is_refused_with_what_is_meant(candidates: dict, sa
     with pytest.raises(ValueError, match=r"sklearn_research\.candidates") as refused:
         parameters(candidates=candidates)
     assert said in str(refused.value)
+
+
+def test_too_few_rows_of_a_class_are_told_before_the_search_in_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
+    rows = make_rows(2_000)
+    rare = rows.assign(label=rows.index % 100 == 3)
+    search_models(rare, with_grid(max_depth=[1], criterion=["gini"], min_samples_leaf=[1, 25]))
+    (told,) = [record.getMessage() for record in caplog.records if "Few rows" in record.getMessage()]
+    train, test = (int(rare.loc[rare["split"] == split, "label"].sum()) for split in ("train", "test"))
+    fold = int(rare[rare["label"] & (rare["split"] == "train")].groupby("fold").size().min())
+    assert told == (
+        f"Few rows: of its rarest class the train split has {train}, the test split {test} and the smallest fold "
+        f"{fold}, so what is measured is rough; and a leaf of 25 (min_samples_leaf) is larger than the class."
+    )
+    caplog.clear()
+    search_models(rows, with_grid(max_depth=[1], criterion=["gini"], min_samples_leaf=[1]))
+    assert "Few rows" not in caplog.text
+
+
+@pytest.mark.parametrize("family", ["decision_tree", "hist_gradient_boosting"])
+def test_a_feature_that_carries_the_model_is_named_after_the_search(
+    caplog: pytest.LogCaptureFixture, family: str
+) -> None:
+    rows = make_rows(1_000)
+    grid = {"decision_tree": {"max_depth": [3], "min_samples_leaf": [5], "criterion": ["gini"]}}
+    candidates = grid if family == "decision_tree" else {family: {"max_iter": [10]}}
+    search_models(rows, parameters(candidates=candidates))
+    assert "carries" not in caplog.text
+    search_models(rows.assign(is_open=rows["label"].astype(np.float32)), parameters(candidates=candidates))
+    (told,) = [record.getMessage() for record in caplog.records if "carries" in record.getMessage()]
+    assert told.startswith("is_open carries 100 % of the model: share of the fall in ")
+    assert told.endswith("If not, it leaks the label: leave it out of the features, as a Text in the schema.")

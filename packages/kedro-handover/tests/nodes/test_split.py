@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -29,9 +30,14 @@ def thinned_to(ratio: float | None) -> SplitParameters:
     return PARAMETERS.model_copy(update={"majority_per_minority": ratio})
 
 
-def many(engine: Engine, positive: int, negative: int, unknown: int = 0) -> Any:
+def labels_of(positive: int, negative: int, unknown: int = 0) -> list[bool | None]:
     labels = [True] * positive + [False] * negative + [None] * unknown
     random.Random(0).shuffle(labels)
+    return labels
+
+
+def many(engine: Engine, positive: int, negative: int, unknown: int = 0) -> Any:
+    labels = labels_of(positive, negative, unknown)
     columns = {
         "id": [str(number) for number in range(1, len(labels) + 1)],
         "label": labels,
@@ -125,6 +131,88 @@ def test_rows_of_one_group_stay_together_and_those_of_none_are_split_by_their_id
     assert len(sides[None]) == 6
     assert {len(places) for person, places in sides.items() if person is not None} == {1}
     assert len({place for places in sides.values() for place in places}) == 6
+
+
+def stratified(**changes: Any) -> SplitParameters:
+    return PARAMETERS.model_copy(update={"stratify": True, "majority_per_minority": None, **changes})
+
+
+def count_by(rows: list[dict[str, Any]], *names: str) -> Counter[tuple[Any, ...]]:
+    return Counter(tuple(row[name] for name in names) for row in rows)
+
+
+def test_stratified_each_class_has_its_share_of_test_and_of_each_fold(engine: Engine) -> None:
+    counts = count_by(split(engine, many(engine, 52, 1_003, unknown=7), stratified()), "label", "split", "fold")
+    assert counts == {
+        (True, "test", -1): 10,
+        **{(True, "train", fold): rows for fold, rows in enumerate((8, 9, 8, 9, 8))},
+        (False, "test", -1): 201,
+        **{(False, "train", fold): rows for fold, rows in enumerate((160, 161, 160, 161, 160))},
+    }
+
+
+def place(identity: str, multiplier: int) -> int:
+    hashed = int(identity) * pow(48271, 3, 2**31 - 1) % (2**31 - 1)
+    return (hashed + (hashed // 46_337) ** 2 * multiplier) % (2**31 - 1) // 2**11
+
+
+def test_stratified_the_rows_of_a_class_are_in_the_order_of_the_stated_arithmetic(engine: Engine) -> None:
+    rows = split(engine, many(engine, 300, 500), stratified(majority_per_minority=1.5))
+    for label, share in ((True, 60), (False, 100)):
+        identities = [str(number) for number, one in enumerate(labels_of(300, 500), start=1) if one is label]
+        in_test = sorted(identities, key=lambda identity: place(identity, 48271))[:share]
+        assert sorted(row["id"] for row in rows if row["split"] == "test" and row["label"] is label) == sorted(in_test)
+        in_train = sorted(set(identities) - set(in_test), key=lambda identity: place(identity, 16807))[:360]
+        kept = [row["id"] for row in rows if row["split"] == "train" and row["label"] is label]
+        assert sorted(kept) == sorted(in_train)
+
+
+@pytest.mark.parametrize("ratio", [1, 2.5])
+def test_stratified_the_larger_class_is_thinned_to_the_row(engine: Engine, ratio: float) -> None:
+    counts = count_by(
+        split(engine, many(engine, 20_000, 2_000), stratified(majority_per_minority=ratio)), "label", "split"
+    )
+    assert counts[False, "train"] == 1_600
+    assert counts[True, "train"] == pytest.approx(ratio * 1_600, abs=4)
+    assert counts[True, "test"] == pytest.approx(4_000, abs=4)
+
+
+def test_stratified_the_test_split_is_from_all_over_the_ids(engine: Engine) -> None:
+    rows = split(engine, many(engine, 10_000, 10_000), stratified())
+    in_test = [int(row["id"]) for row in rows if row["split"] == "test"]
+    tenths = np.histogram(in_test, bins=10, range=(0, 20_000))[0]
+    assert tenths == pytest.approx(np.full(10, 400), abs=70)
+
+
+def test_stratified_groups_stay_whole_and_those_with_the_rarer_class_are_shared_out(engine: Engine) -> None:
+    persons = [str(number // 4 + 1) for number in range(4_000)]
+    columns = {
+        "id": [str(number) for number in range(1, 4_001)],
+        "label": [number % 4 == 0 and int(person) % 10 == 0 for number, person in enumerate(persons)],
+        "split_by": persons,
+        "price": [1.5] * 4_000,
+    }
+    types = {"id": pa.string(), "label": pa.bool_(), "split_by": pa.string(), "price": pa.float32()}
+    rows = split(engine, engine.frame(columns, types), stratified())
+    counts = count_by(rows, "label", "split", "fold")
+    assert counts[True, "test", -1] == 20
+    assert [counts[True, "train", fold] for fold in range(5)] == [16] * 5
+    assert counts[False, "test", -1] == pytest.approx(780, abs=4)
+    sides: dict[str, set[int]] = {}
+    for row in rows:
+        sides.setdefault(persons[int(row["id"]) - 1], set()).add(row["fold"])
+    assert {len(folds) for folds in sides.values()} == {1}
+
+
+def test_groups_that_are_too_large_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    frame = make_features(300).to_pandas().assign(split_by=["1"] * 150 + ["2"] * 150)
+    split_and_balance(frame, stratified())
+    assert "Rows that belong together are too many to be split evenly" in caplog.text
+
+
+def test_a_table_without_a_label_is_refused_in_a_sentence(engine: Engine) -> None:
+    with pytest.raises(DataError, match="no row has a label"):
+        split(engine, many(engine, 0, 0, unknown=10), stratified())
 
 
 HIDDEN = ("split_hash", "FOLD_HASH", "thinning_hash", "positive", "negative", "seed", "Seed_", "self_", "a_b")

@@ -15,6 +15,7 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from kedro_handover.contract import KEYS, TABLE_RULES, check_no_violations, count_violations
 from kedro_handover.errors import ModelInputError
+from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
 from kedro_handover.handover.tree import to_narwhals
@@ -25,6 +26,9 @@ from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.project import ProjectSpec
 
 logger = logging.getLogger(__name__)
+
+FEW_IN_SPLIT, FEW_IN_FOLD = 30, 10
+"""With fewer rows of a class, a run says so."""
 
 ROWS_PROVEN = 1_000
 """A model that scores on an engine is proven on so many rows first."""
@@ -96,6 +100,7 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
     train = research_rows[research_rows["split"] == TRAIN]
     features = [name for name in train.columns if name not in KEYS]
     folds = train["fold"].nunique()
+    warn_of_few(research_rows, parameters)
     tried = []
     for name, grid in parameters.candidates.grids.items():
         logger.info(
@@ -123,7 +128,39 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
         logger.warning(
             "The tree has one leaf: every row gets the same probability. Take more rows, or lower min_samples_leaf."
         )
+    warn_of_carrier(model, research_rows)
     return model, [record for _, record in tried]
+
+
+def warn_of_few(research_rows: DataFrame, parameters: SklearnResearchParameters) -> None:
+    """Say that there are few rows of the rarest class, in a split or a fold, or fewer than a leaf has to have.
+
+    Args:
+        research_rows: `split`, `fold` and `label`.
+        parameters: `candidates`, whose grids may have a `min_samples_leaf`.
+    """
+    if research_rows["label"].dtype.kind == "f":  # numbers have no classes
+        return
+    in_split = research_rows.groupby("split")["label"].value_counts().unstack(fill_value=0).min(axis="columns")
+    is_train = research_rows["split"] == TRAIN
+    in_fold = research_rows[is_train].groupby("fold")["label"].value_counts().unstack(fill_value=0)
+    train, test, fold = int(in_split[TRAIN]), int(in_split.get(TEST, 0)), int(in_fold.to_numpy().min())
+    leaves = {
+        leaf
+        for grid in parameters.candidates.grids.values()
+        for leaf in grid.get("min_samples_leaf", ())
+        if isinstance(leaf, int) and leaf > train
+    }
+    if min(train, test) >= FEW_IN_SPLIT and fold >= FEW_IN_FOLD and not leaves:
+        return
+    logger.warning(
+        "Few rows: of its rarest class the train split has %s, the test split %s and the smallest fold %s, so what is "
+        "measured is rough%s.",
+        f"{train:,}",
+        f"{test:,}",
+        f"{fold:,}",
+        f"; and a leaf of {min(leaves):,} (min_samples_leaf) is larger than the class" if leaves else "",
+    )
 
 
 def _try_candidates(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
+from itertools import accumulate
+from operator import add
 from typing import Any, ClassVar
 
 import narwhals.stable.v2 as nw
@@ -12,14 +15,20 @@ from pydantic import Field
 from kedro_handover.contract import KEYS, TABLE_RULES, Rule, check_no_violations, count_violations
 from kedro_handover.errors import DataError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
+from kedro_handover.expressions import any_of, combine
 from kedro_handover.frames import free_names
-from kedro_handover.hashing import HASH_RANGE, add_hashes, modulo
+from kedro_handover.hashing import HASH_RANGE, PLACES, add_hashes, add_place, modulo
 from kedro_handover.parameters import Parameters
 
 logger = logging.getLogger(__name__)
 
-FEW_OF_A_CLASS = 30
-"""With fewer rows of a class in a split, a run says so."""
+SPLIT_MULTIPLIER, THINNING_MULTIPLIER = 48271, 16807
+"""What tells the order of the split from that of the thinning; both are multipliers of Lehmer generators."""
+
+NO_STRATUM = -1
+
+UNEVEN = 0.05
+"""Where groups are so large that the share of a class in test is off by more, a run says so."""
 
 
 class SplitParameters(Parameters):
@@ -30,6 +39,8 @@ class SplitParameters(Parameters):
         folds: Number of folds of the training split.
         majority_per_minority: Rows of the larger class for each one of the smaller class in the training split; null
             keeps them all.
+        stratify: Whether the test split and each fold get their share of either class; else chance decides, within a
+            row or so in a hundred.
     """
 
     block: ClassVar[str | None] = "split"
@@ -38,18 +49,20 @@ class SplitParameters(Parameters):
     test_share: float = Field(ge=0.01, le=0.99, multiple_of=0.01)
     folds: int = Field(ge=2, le=20)
     majority_per_minority: float | None = Field(ge=1)
+    stratify: bool = False
 
 
 def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> IntoFrameT:
     """Split the rows with a label into train and test, give folds, and thin the larger class in train.
 
-    Each of the three takes a hash of its own of the row's id (see `kedro_handover.hashing`), so the outcome is the same
-    on every engine and in any order of rows.
+    A hash of the row's id decides (see `kedro_handover.hashing`), so the outcome is the same on every engine and in any
+    order of rows. Stratified, the rows of each class are put in the order of their hash: the first of them are the test
+    split, the next ones fold 0, and so on. Otherwise split, fold and thinning take a hash each, against a threshold.
 
     Args:
         features: `id`, `label`, `group` if there is one, and the features. If there is a column `split_by`, split and
             folds take its hash in the place of the id's: rows that have it alike stay together. It is left out after.
-        parameters: `test_share`, `folds` and `majority_per_minority`.
+        parameters: `test_share`, `folds`, `majority_per_minority` and `stratify`.
 
     Returns:
         `id`, `split` ("train" or "test"), `fold` (from 0 in train, -1 in test), `label`, `group`, the features.
@@ -57,20 +70,120 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     frame = nw.from_native(features)
     columns = frame.collect_schema().names()
     rest = [name for name in columns if name == "group"] + [name for name in columns if name not in KEYS]
-    split, fold, thinning = free_names(["split_hash", "fold_hash", "thinning_hash"], columns)
     labelled, by = frame.filter(~nw.col("label").is_null()), "id"
     if "split_by" in columns:
         group = nw.col("split_by").cast(nw.String)  # DuckDB does not mix numbers and text
         labelled, by = labelled.with_columns(split_by=nw.coalesce(group, nw.col("id"))), "split_by"
+    balance = _split_in_order if parameters.stratify else _split_by_chance
+    known = balance(labelled, by, columns, parameters)
+    return known.select("id", "split", nw.col("fold").cast(nw.Int64), "label", *rest).to_native()
+
+
+def _split_by_chance(labelled: FrameT, by: str, columns: list[str], parameters: SplitParameters) -> FrameT:
+    """Split, fold and thin by a hash against a threshold, whatever the label."""
+    split, fold, thinning = free_names(["split_hash", "fold_hash", "thinning_hash"], columns)
     hashed = add_hashes(add_hashes(labelled, by, **{split: 1, fold: 2}), "id", **{thinning: 3})
     in_test = modulo(nw.col(split), 100) < round(parameters.test_share * 100)
     known = hashed.with_columns(
         split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
         fold=nw.when(in_test).then(nw.lit(-1)).otherwise(modulo(nw.col(fold), parameters.folds)),
     )
-    if parameters.majority_per_minority is not None:
-        known = _thin(known, thinning, parameters.majority_per_minority)
-    return known.select("id", "split", nw.col("fold").cast(nw.Int64), "label", *rest).to_native()
+    if parameters.majority_per_minority is None:
+        return known
+    return _thin(known, thinning, parameters.majority_per_minority)
+
+
+def _split_in_order(labelled: FrameT, by: str, columns: list[str], parameters: SplitParameters) -> FrameT:
+    """Split, fold and thin the rows of each stratum in the order of their places."""
+    place, thinning, stratum = free_names(["split_place", "thinning_place", "stratum"], columns)
+    placed = _add_stratum(add_place(labelled, by, place, SPLIT_MULTIPLIER), by, stratum, columns)
+    percent = round(parameters.test_share * 100)
+    counted = _count_by_place(placed, stratum, place)
+    if not counted:
+        msg = "features: no row has a label, so there is nothing to learn from. Use a file that has labels."
+        raise DataError(msg)
+    cuts = {one: _cut(rows, percent, parameters.folds) for one, rows in counted.items()}
+    _warn_of_uneven(counted, cuts, percent)
+    is_of = {one: nw.col(stratum) == one for one in cuts}
+    in_test = any_of(is_of[one] & (nw.col(place) < test) for one, (test, *_) in cuts.items())
+    is_later = [is_of[one] & (nw.col(place) >= cut) for one, (_, *folds) in cuts.items() for cut in folds]
+    fold = combine([one.cast(nw.Int64) for one in is_later], add)
+    known = placed.with_columns(
+        split=nw.when(in_test).then(nw.lit(TEST)).otherwise(nw.lit(TRAIN)),
+        fold=nw.when(in_test).then(nw.lit(-1)).otherwise(fold),
+    )
+    if parameters.majority_per_minority is None:
+        return known
+    known = add_place(known, "id", thinning, THINNING_MULTIPLIER)
+    # Counted whole: a filter on what is worked out would have Spark work it out anew at each mention.
+    of_train = nw.when(nw.col("split") == TRAIN).then(nw.col("label").cast(nw.Int64)).otherwise(nw.lit(NO_STRATUM))
+    of_class = _count_by_place(known.with_columns(of_train.alias(stratum)), stratum, thinning)
+    of_class.pop(NO_STRATUM, None)
+    if len(of_class) < len((False, True)):
+        return known
+    larger, smaller = sorted(of_class, key=lambda one: sum(of_class[one].values()), reverse=True)
+    wanted = round(parameters.majority_per_minority * sum(of_class[smaller].values()))
+    cut = _nearest(of_class[larger], [wanted])[0]
+    is_kept = (nw.col("split") == TEST) | (nw.col("label") != bool(larger)) | (nw.col(thinning) < cut)
+    return known.filter(is_kept)
+
+
+def _warn_of_uneven(counted: dict[int, dict[int, int]], cuts: dict[int, list[int]], percent: int) -> None:
+    for one, rows in counted.items():
+        total, tested = sum(rows.values()), sum(count for place, count in rows.items() if place < cuts[one][0])
+        if abs(100 * tested - percent * total) > 100 * max(total * UNEVEN, 1):
+            logger.warning(
+                "Rows that belong together are too many to be split evenly: of %s rows of one class %s are in test.",
+                f"{total:,}",
+                f"{tested:,}",
+            )
+
+
+def _add_stratum(placed: FrameT, by: str, stratum: str, columns: list[str]) -> FrameT:
+    """Number the strata: by the label; of rows that belong together, by the lowest and the highest of their labels."""
+    label, low, high = free_names(["label_as_number", "lowest", "highest"], [*columns, stratum])
+    is_class = not placed.collect_schema()["label"].is_float()
+    numbered = placed.with_columns((nw.col("label").cast(nw.Int64) if is_class else nw.lit(0)).alias(label))
+    if by == "id":
+        return numbered.with_columns((nw.col(label) * 2).alias(stratum))
+    of_group = (
+        numbered.group_by(by)
+        .agg(nw.col(label).min().alias(low), nw.col(label).max().alias(high))
+        .select(by, (nw.col(low) + nw.col(high)).alias(stratum))
+    )
+    return numbered.join(of_group, on=by, how="left")
+
+
+def _count_by_place(frame: FrameT, stratum: str, place: str) -> dict[int, dict[int, int]]:
+    """Count the rows of each stratum at each place; the places are in order."""
+    counted = frame.lazy().select(stratum, place).group_by(stratum, place).agg(nw.len().alias("rows")).collect()
+    columns = (counted[name].to_list() for name in (stratum, place, "rows"))
+    strata: dict[int, dict[int, int]] = {}
+    for one, at, rows in sorted(zip(*columns, strict=True)):
+        strata.setdefault(int(one), {})[int(at)] = int(rows)
+    return strata
+
+
+def _cut(rows: dict[int, int], percent: int, folds: int) -> list[int]:
+    """Give the places at which the test split of a stratum ends, and each fold but the last one."""
+    total = sum(rows.values())
+    in_test = (2 * total * percent + 100) // 200  # rounded, in integers
+    in_train = total - in_test
+    return _nearest(
+        rows, [in_test, *(in_test + (2 * in_train * fold + folds) // (2 * folds) for fold in range(1, folds))]
+    )
+
+
+def _nearest(rows: dict[int, int], wanted: list[int]) -> list[int]:
+    """Give for each number of rows the place below which there are about so many: rows of one place stay together."""
+    ends = list(accumulate(rows.values(), initial=0))
+    places = [*rows, PLACES]
+    cuts = []
+    for number in wanted:
+        after = bisect_left(ends, number, hi=len(ends) - 1)
+        is_nearer = after > 0 and number - ends[after - 1] <= ends[after] - number
+        cuts.append(places[after - is_nearer])
+    return cuts
 
 
 def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
@@ -136,10 +249,6 @@ def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
             f"{counts['valid']:,} stand among the valid rows. They are not of one run: run data_engineering again."
         )
         raise DataError(msg)
-    for split in (TRAIN, TEST):
-        rows, name = min((counts[f"{split}_{name}"], name) for name in ("positive", "negative"))
-        if rows < FEW_OF_A_CLASS:
-            logger.warning("The %s split has %d %s rows only: what is measured on them is rough.", split, rows, name)
     return {"rows_in": rejections["rows_in"], "rejected": rejections["rejected"], "synthetic": 0, **counts}
 
 

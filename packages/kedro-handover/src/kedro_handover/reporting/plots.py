@@ -20,7 +20,6 @@ from kedro_handover.project import ProjectSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.container import BarContainer
@@ -43,7 +42,6 @@ DARK_SHARE = 0.71
 """Above it, white is read better than black on the blue of the confusion matrix."""
 
 LEVELS_SHOWN = 3
-ROWS_PERMUTED = 5_000
 BARS_SHOWN = 30
 """A figure with more bars than that shows the longest, and says so."""
 
@@ -194,7 +192,9 @@ def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
         research_model: The fitted model.
         research_rows: `split`, `label` and the features.
     """
-    importances, told = _find_importances(research_model, research_rows)
+    from kedro_handover.evaluation.importances import find_importances
+
+    importances, told = find_importances(research_model, research_rows)
     names = [name for name in research_rows.columns if name not in KEYS]
     order = importances.argsort(kind="stable")[::-1][:BARS_SHOWN]
     shown = importances[order]
@@ -211,28 +211,6 @@ def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
         if not shown.any():  # a tree of one leaf
             axes.set_xlim(0, 1)
     return figure
-
-
-def _find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
-    """Give a share for each feature, and what the shares are of."""
-    import numpy as np
-
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
-    if hasattr(last, "coef_"):
-        sizes = np.abs(np.asarray(last.coef_)).sum(axis=0)
-        return sizes / (sizes.sum() or 1), "share of the coefficients, of scaled features"
-    if hasattr(last, "feature_importances_"):
-        shares = np.asarray(last.feature_importances_, dtype=float)
-        criterion = f" ({last.criterion})" if isinstance(getattr(last, "criterion", None), str) else ""
-        total = shares.sum()
-        return shares / total if total else shares, f"share of the fall in impurity{criterion}"
-    from sklearn.inspection import permutation_importance
-
-    test = rows[rows["split"] == TEST].iloc[:ROWS_PERMUTED]
-    features = test[[name for name in test.columns if name not in KEYS]]
-    found = permutation_importance(model, features, test["label"], scoring="roc_auc", n_repeats=3, random_state=0)
-    falls = np.maximum(found.importances_mean, 0)
-    return falls / (falls.sum() or 1), "share of the fall in AUC when a feature's values change places"
 
 
 def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
