@@ -48,12 +48,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+LONGEST_FIRST = (
+    "test_cluster.py",
+    "test_h2o.py",
+    "test_production.py",
+    "test_make.py",
+    "test_new_project.py",
+    "test_notebooks.py",
+    "test_data_engineering.py",
+    "test_engines.py",
+    "test_reports.py",
+)
+"""Files that two workers begin with, so that neither is left with a long one when the other has ended."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A whole run in prod starts Spark too."""
+    """Mark what needs a whole run in prod, which starts Spark too; put the longest files first."""
     for item in items:
         if "prod_storage" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 def census_rows(*changes: dict[str, str | None]) -> dict[str, list[str | None]]:
