@@ -22,7 +22,7 @@ from kedro_handover.evaluation.predictions import TRAIN
 from kedro_handover.models.estimators import make_h2o_tree, make_mllib_tree
 from kedro_handover.models.family import LABEL_COLUMN
 from kedro_handover.spark.h2o import train_in_h2o
-from kedro_handover.spark.models import add_probability
+from kedro_handover.spark.models import add_scores
 from kedro_handover.spark.session import configure_spark, get_spark
 from premises.settings import CONFIG_LOADER_ARGS
 
@@ -80,7 +80,7 @@ def main():
         began = time.perf_counter()
         model = train_tree(train, features, found)
         seconds = time.perf_counter() - began
-        scored = add_probability(model, model_input).withColumn("label_", F.col("probability") > 0.5)  # noqa: PLR2004
+        scored = add_scores(model, model_input).withColumn("label_", F.col("probability") > 0.5)  # noqa: PLR2004
         predictions = scored.select("id", "split", "group", "label", "probability", F.col("label_").alias("prediction"))
         one = compare_predictions(research, {name: predictions})[name]
         print(

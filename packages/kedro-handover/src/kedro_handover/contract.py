@@ -18,6 +18,7 @@ from narwhals.stable.v2.typing import FrameT, IntoFrame
 from kedro_handover.errors import ContractError
 from kedro_handover.frames import free_names
 from kedro_handover.hashing import modulo
+from kedro_handover.tasks import LABEL_TYPES, TASKS, Task, list_scores, name_probability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -175,13 +176,32 @@ _LABEL_RULES = (
     ),
 )
 
-_PREDICTION_RULES = (
-    Rule("probability_is_one", "probability is 0 to 1.", outside("probability", 0, 1)),
-    Rule("prediction_is_made", "prediction is known.", nw.col("prediction").is_null()),
-)
+LARGEST = 1.7976931348623157e308
+"""A number that a regression predicts is from minus this to this."""
 
-TABLE_RULES: dict[str, tuple[Rule, ...]] = {"model_input": _LABEL_RULES, "predictions": _PREDICTION_RULES}
-"""The rules of the tables that the library's nodes make: a row that violates one is a fault of a node or a file."""
+
+def list_prediction_rules(columns: Iterable[str]) -> tuple[Rule, ...]:
+    """State what has to hold for the predictions of a model.
+
+    Args:
+        columns: Those of the table: `probability`, one for each class, or none of a regression.
+    """
+    scores = list_scores(columns)
+    if scores == ["prediction"]:
+        return (Rule("prediction_is_made", "prediction is a number.", outside("prediction", -LARGEST, LARGEST)),)
+    return (
+        *(Rule(f"{name}_is_one", f"{name} is 0 to 1.", outside(name, 0, 1)) for name in scores),
+        Rule("prediction_is_made", "prediction is known.", nw.col("prediction").is_null()),
+    )
+
+
+TABLE_RULES: dict[str, tuple[Rule, ...]] = {
+    "model_input": _LABEL_RULES,
+    "predictions": list_prediction_rules(["probability", "prediction"]),
+}
+"""The rules of the tables that the library's nodes make: a row that violates one is a fault of a node or a file.
+
+Predictions of several classes, or of a number, are held to those of `list_prediction_rules`."""
 
 
 def count_violations(table: str, rules: Iterable[Rule]) -> dict[str, nw.Expr]:
@@ -264,6 +284,9 @@ class CanonicalTable(TableContract):
     | `features` | `id`, `label`, `group` and `split_by` if there are any, features as Float32 |
     | `model_input` | `id`, `split`, `fold`, `label`, `group` if there is one, features as Float32 |
     | `predictions` | `id`, `split`, `group` if there is one, `label`, `probability`, `prediction` |
+
+    The label and the prediction are of the type that `kedro_handover.tasks` has for the task; of several classes there
+    are `probability_0`, `probability_1` and so on, and a regression has no probability.
     """
 
     TABLES: Mapping[str, Mapping[str, type[DType]]] = {
@@ -278,20 +301,29 @@ class CanonicalTable(TableContract):
         },
     }
 
-    def __init__(self, table: str, features: Sequence[str] | None = None) -> None:
+    def __init__(self, table: str, features: Sequence[str] | None = None, task: Task = "binary") -> None:
         """Take a table.
 
         Args:
             table: `features`, `model_input` or `predictions`.
             features: The features that it has to have; any, if none are given.
+            task: As in `project.yml`.
 
         Raises:
-            ContractError: If it is another table.
+            ContractError: If it is another table, or another task.
         """
         if table not in self.TABLES:
             msg = f"{table!r} has no canonical columns. There are: {', '.join(self.TABLES)}."
             raise ContractError(msg)
-        super().__init__(self.TABLES[table])
+        if task not in TASKS:
+            msg = f"{task!r} is no task. There are: {', '.join(TASKS)}."
+            raise ContractError(msg)
+        types = dict.fromkeys(("label", "prediction"), LABEL_TYPES[task])
+        columns = {name: types.get(name, dtype) for name, dtype in self.TABLES[table].items()}
+        if task != "binary":
+            columns.pop("probability", None)
+        super().__init__(columns)
+        self._has_classes = task == "multiclass" and table == "predictions"
         self._is_features = table == "features"
         self._has_features = table != "predictions"
         self.features = features
@@ -302,6 +334,9 @@ class CanonicalTable(TableContract):
             expected["group"] = found["group"]
         if "split_by" in found and self._is_features:
             expected["split_by"] = nw.String()
+        if self._has_classes:
+            places = max(1, len([name for name in found if name.startswith("probability_")]))
+            expected |= {name_probability(place): nw.Float64() for place in range(places)}
         if self._has_features:
             features = self.features if self.features is not None else [name for name in found if name not in expected]
             expected |= {name: nw.Float32() for name in features}

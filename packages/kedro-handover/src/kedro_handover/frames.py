@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro_handover.lazy_types import DataFrame
+from kedro_handover.tasks import list_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +20,11 @@ def prediction_columns(columns: Iterable[str]) -> list[str]:
     """Give the columns of a predictions table, in their order.
 
     Args:
-        columns: Those that there are; `group` is optional.
+        columns: Those that there are; `group` is optional, and of several classes each has a probability.
     """
-    there = set(columns)
-    return [name for name in PREDICTION_COLUMNS if name in there]
+    there = list(columns)
+    *keys, prediction = [name for name in PREDICTION_COLUMNS if name in there and name != "probability"]
+    return [*keys, *(name for name in list_scores(there) if name != prediction), prediction]
 
 
 def free_names(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:

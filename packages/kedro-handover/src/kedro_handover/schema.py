@@ -9,13 +9,25 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
 
 from kedro_handover.errors import ConfigurationError
+from kedro_handover.tasks import Task
 
-__all__ = ["MISSING_MARKS", "Category", "Column", "Date", "Label", "Number", "Schema", "Text"]
+__all__ = [
+    "MISSING_MARKS",
+    "Category",
+    "ClassLabel",
+    "Column",
+    "Date",
+    "Label",
+    "Number",
+    "NumberLabel",
+    "Schema",
+    "Text",
+]
 
 MISSING_MARKS = ("?", ".", "-", "--", "na", "n/a", "#n/a", "nan", "<na>", "null", "#null!", "nil")
 """What people write where there is no value, in lower case; an empty cell is the same."""
@@ -174,6 +186,36 @@ class Label(Column):
 
 
 @dataclass(frozen=True)
+class ClassLabel(Column):
+    """The column to predict, with the texts of its several classes.
+
+    Attributes:
+        classes: The texts of each class: those of the first are class 0, those of the next 1, … A cell that is empty,
+            or has a mark for nothing, is of unknown class.
+    """
+
+    classes: tuple[tuple[str, ...], ...]
+
+    @property
+    def type(self) -> Any:
+        """The place of the class, or null where it is unknown."""
+        return nw.Int64
+
+
+@dataclass(frozen=True)
+class NumberLabel(Number):
+    """The column to predict, a number; unknown where there is none."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+AnyLabel: TypeAlias = Label | ClassLabel | NumberLabel
+
+
+@dataclass(frozen=True)
 class Schema:
     """The columns that a project takes from its file; others are left out.
 
@@ -185,7 +227,7 @@ class Schema:
         split_by: The name of a column; rows that have it alike stay on one side of the split, and in one fold.
     """
 
-    label: Label
+    label: AnyLabel
     columns: tuple[Column, ...]
     id: Text | None = None
     group: str | None = None
@@ -216,6 +258,13 @@ class Schema:
     def id_name(self) -> str:
         """The name of the id among the valid rows."""
         return self.id.name if self.id else ROW_ID
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        if isinstance(self.label, Label):
+            return "binary"
+        return "multiclass" if isinstance(self.label, ClassLabel) else "regression"
 
     @property
     def numbers(self) -> tuple[Number, ...]:

@@ -66,7 +66,10 @@ def test_a_model_comes_back_as_it_was_saved(spark, saved) -> None:
     assert model.toDebugString.split("\n")[1:] == original.toDebugString.split("\n")[1:]
     assert (model.numNodes, model.depth) == (original.numNodes, original.depth)
     everything = make_rows()
-    assert predict_verification(loaded.model, everything) == fitted().predict_proba(everything)[:, 1].tolist()
+    assert (
+        predict_verification(loaded.model, everything)["probability"]
+        == fitted().predict_proba(everything)[:, 1].tolist()
+    )
     pd.testing.assert_frame_equal(
         loaded.verification.drop(columns="probability").astype("float32"), make_rows().head(20), check_exact=True
     )
@@ -84,10 +87,13 @@ def test_a_model_that_mllib_has_trained_comes_back_too(spark, tmp_path) -> None:
     train = spark.createDataFrame(features.assign(label=(features["width"] > 0.1).astype(float)))
     found = {"max_depth": 3, "min_samples_leaf": 5, "criterion": "log_loss"}
     model = make_mllib_tree(list(features), found, max_bins=32, seed=1).fit(train)
-    held_to = features.head(10).assign(probability=predict_verification(model, features.head(10)))
+    held_to = features.head(10).assign(probability=predict_verification(model, features.head(10))["probability"])
     MLlibModelDataset(filepath=str(tmp_path / "model")).save(VerifiedModel(model, held_to))
     loaded = MLlibModelDataset(filepath=str(tmp_path / "model")).load()
-    assert predict_verification(loaded.model, features) == predict_verification(model, features)
+    assert (
+        predict_verification(loaded.model, features)["probability"]
+        == predict_verification(model, features)["probability"]
+    )
 
 
 def test_a_deep_model_comes_back(spark, tmp_path) -> None:
@@ -99,7 +105,7 @@ def test_a_deep_model_comes_back(spark, tmp_path) -> None:
     held_to = features.head(50).assign(probability=tree.predict_proba(features.head(50))[:, 1])
     MLlibModelDataset(filepath=str(tmp_path / "model")).save(VerifiedModel(to_mllib(tree, spark), held_to))
     loaded = MLlibModelDataset(filepath=str(tmp_path / "model")).load()
-    assert predict_verification(loaded.model, features) == tree.predict_proba(features)[:, 1].tolist()
+    assert predict_verification(loaded.model, features)["probability"] == tree.predict_proba(features)[:, 1].tolist()
 
 
 def test_saving_again_replaces_the_model(spark, copy) -> None:

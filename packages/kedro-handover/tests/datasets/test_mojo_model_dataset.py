@@ -18,7 +18,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from kedro_handover.datasets.mojo_model_dataset import MOJO_FILE, SETTINGS_FILE, MojoModelDataset
 from kedro_handover.datasets.verified_model_dataset import VERIFICATION_FILE, VerifiedModel, predict_verification
 from kedro_handover.errors import H2OError
-from kedro_handover.spark.models import add_probability
+from kedro_handover.spark.models import add_scores
 from processes import fresh_environment
 from toy_models import digest_again, make_rows, train_h2o_tree
 
@@ -46,7 +46,7 @@ from kedro_handover.testing import SPARK_SETTINGS
 
 configure_spark(SPARK_SETTINGS)
 loaded = MojoModelDataset(filepath=sys.argv[1]).load()
-given = predict_verification(loaded.model, pd.read_parquet(sys.argv[2]))
+given = predict_verification(loaded.model, pd.read_parquet(sys.argv[2]))["probability"]
 h2o = getattr(get_spark().sparkContext._jvm.ai.h2o.sparkling, "H2OContext$")
 print(json.dumps({"given": given, "h2o_runs": getattr(h2o, "MODULE$").get().isDefined()}))
 """
@@ -80,14 +80,16 @@ def trained(spark, everything) -> dict[int, VerifiedModel]:
     found, held_to = {}, everything.head(20)
     for depth in (4, 1):
         model = train_h2o_tree(spark, everything, label, depth=depth, unknown_as_missing=depth == 4)
-        found[depth] = VerifiedModel(model, held_to.assign(probability=predict_verification(model, held_to)))
+        found[depth] = VerifiedModel(
+            model, held_to.assign(probability=predict_verification(model, held_to)["probability"])
+        )
     return found
 
 
 @pytest.fixture(scope="module")
 def given(trained, everything) -> dict[int, list[float]]:
     """What the trained trees give for all rows."""
-    return {depth: predict_verification(one.model, everything) for depth, one in trained.items()}
+    return {depth: predict_verification(one.model, everything)["probability"] for depth, one in trained.items()}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def copy(saved, tmp_path) -> Path:
 
 def test_a_model_comes_back_as_it_was_saved(saved, everything, given) -> None:
     loaded = MojoModelDataset(filepath=str(saved)).load()
-    assert predict_verification(loaded.model, everything) == given[4]
+    assert predict_verification(loaded.model, everything)["probability"] == given[4]
     assert len(set(given[4])) > 3
     pd.testing.assert_frame_equal(
         loaded.verification.drop(columns="probability").astype("float32"), everything.head(20), check_exact=True
@@ -125,9 +127,9 @@ def test_what_it_does_with_an_unknown_level_travels_with_the_model(trained, tmp_
 
 def test_saving_again_replaces_the_model_even_where_it_has_been_loaded(trained, copy, everything, given) -> None:
     dataset = MojoModelDataset(filepath=str(copy))
-    assert predict_verification(dataset.load().model, everything) == given[4]
+    assert predict_verification(dataset.load().model, everything)["probability"] == given[4]
     dataset.save(trained[1])
-    assert predict_verification(dataset.load().model, everything) == given[1]
+    assert predict_verification(dataset.load().model, everything)["probability"] == given[1]
     assert given[1] != given[4]
 
 
@@ -142,7 +144,7 @@ def test_a_version_is_kept_beside_later_ones_and_never_written_over(trained, tmp
     again = MojoModelDataset(filepath=first.location).load()
     # In turns: two files of the same name score in one session, each as itself.
     for model, depth in ((latest, 4), (first, 1), (latest, 4), (again, 1)):
-        assert predict_verification(model.model, everything) == given[depth]
+        assert predict_verification(model.model, everything)["probability"] == given[depth]
 
 
 @pytest.mark.usefixtures("spark")
@@ -167,7 +169,9 @@ def test_a_verification_row_that_is_not_reproduced_is_named(trained, copy, colum
     file = copy / VERIFICATION_FILE
     content = json.loads(file.read_text())
     held_to = trained[4].verification
-    elsewhere = predict_verification(trained[4].model, held_to.drop(columns="probability").assign(width=9.0))
+    elsewhere = predict_verification(trained[4].model, held_to.drop(columns="probability").assign(width=9.0))[
+        "probability"
+    ]
     row = int(np.flatnonzero(as_column(elsewhere) != held_to["probability"])[0])
     if column == "probability":
         content["verification"][column][row] = float(np.nextafter(held_to["probability"][row], 2))
@@ -242,7 +246,7 @@ def test_a_feature_that_the_rows_miss_is_named(spark, saved, everything) -> None
     frame = spark.createDataFrame(everything)
     for gone in (["height"], ["width", "weight"]):
         with pytest.raises(H2OError, match=f"needs {', '.join(gone)}, and the rows have no such column"):
-            add_probability(model, frame.drop(*gone))
+            add_scores(model, frame.drop(*gone))
 
 
 def test_h2os_own_scorer_gives_the_same_for_the_file_missing_values_too(spark, saved, everything, tmp_path) -> None:
@@ -262,14 +266,14 @@ def test_h2os_own_scorer_gives_the_same_for_the_file_missing_values_too(spark, s
     assert done.returncode == 0, done.stdout + done.stderr
     scored = pd.read_csv(tmp_path / "scored.csv", float_precision="round_trip")
     model = MojoModelDataset(filepath=str(saved)).load().model
-    ours = as_column(predict_verification(model, rows))
+    ours = as_column(predict_verification(model, rows)["probability"])
     assert scored["true"].tolist() == ours.tolist()
     assert ((ours >= 0) & (ours <= 1)).all()
     assert len(set(ours[rows.isna().any(axis=1)])) > 1
     # A missing value is the same as a null and as a NaN.
     frame = spark.createDataFrame(everything)
     null, nan = (
-        add_probability(model, frame.withColumn("width", F.lit(value).cast("float"))).select("probability")
+        add_scores(model, frame.withColumn("width", F.lit(value).cast("float"))).select("probability")
         for value in (None, float("nan"))
     )
     assert null.collect() == nan.collect()

@@ -55,7 +55,9 @@ def boxes(features: pd.DataFrame) -> pd.Series:
 def test_a_training_gives_the_same_tree_again(spark) -> None:
     features = make_rows()
     label = features["width"] + features["height"] * features["weight"] > 0.1
-    first, second = (predict_verification(train_h2o_tree(spark, features, label), features) for _ in range(2))
+    first, second = (
+        predict_verification(train_h2o_tree(spark, features, label), features)["probability"] for _ in range(2)
+    )
     assert first == second
     assert len(set(first)) > 3
 
@@ -76,7 +78,8 @@ def test_h2os_tree_labels_as_that_of_scikit_learn_does(spark) -> None:
     train, test = features.head(1_000), features.tail(1_000)
     theirs = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0).fit(train, boxes(train))
     ours = np.array(
-        predict_verification(train_h2o_tree(spark, train, boxes(train), depth=3, bins=4_096), test), dtype=float
+        predict_verification(train_h2o_tree(spark, train, boxes(train), depth=3, bins=4_096), test)["probability"],
+        dtype=float,
     )
     assert (theirs.predict(test) == boxes(test)).mean() > 0.99
     assert ((ours > 0.5) == theirs.predict(test)).mean() >= 0.99
@@ -96,7 +99,7 @@ def test_a_training_that_h2o_refuses_is_one_line_with_its_reason_and_the_next_on
     assert "\n" not in str(caught.value)
     assert "\tat " not in str(caught.value)
     assert re.search(reason, str(caught.value))
-    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))
+    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))["probability"]
 
 
 def test_a_training_on_a_column_that_is_not_there_is_said_and_the_next_one_works(spark) -> None:
@@ -111,7 +114,7 @@ def test_a_training_on_a_column_that_is_not_there_is_said_and_the_next_one_works
         train_in_h2o(make, rows, attempts=1)
     with pytest.raises(ZeroDivisionError):
         train_in_h2o(lambda: 1 / 0, rows, attempts=1)
-    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))
+    assert predict_verification(train_h2o_tree(spark, features, boxes(features)), features.head(3))["probability"]
 
 
 TRAINING = """
@@ -133,7 +136,7 @@ configure_spark(SPARK_SETTINGS | json.loads(sys.argv[1]))
 features = make_rows()
 for _ in range(2):
     model = train_h2o_tree(get_spark(), features, features["width"] > 0.1)
-    given = predict_verification(model, features.head(20))
+    given = predict_verification(model, features.head(20))["probability"]
     print(json.dumps({"given": given, "passwords": made}), flush=True)
     sys.stdin.readline()
 """
@@ -390,7 +393,7 @@ def console():
     return [system.identityHashCode(stream) for stream in (system.out, system.err)]
 
 before = console()
-given = predict_verification(train(1, attempts=2), features)
+given = predict_verification(train(1, attempts=2), features)["probability"]
 say(scored=len(given), least=min(given), most=max(given), same_console=console() == before)
 sys.stdin.readline()
 try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class MLlibModelDataset(VerifiedModelDataset):
-    """Saves and loads a `VerifiedModel` whose model is a pipeline of MLlib with a tree at its end."""
+    """Saves and loads a `VerifiedModel` whose model is a pipeline of MLlib with a model at its end."""
 
     def _write_model(self, model: PipelineModel, path: str) -> None:
         model.write().overwrite().save(path)
@@ -23,8 +23,9 @@ class MLlibModelDataset(VerifiedModelDataset):
         # PipelineModel.load would start Python on an executor, to find out that no stage is written in Python.
         reader: Any = JavaMLReader(PipelineModel)  # type: ignore[arg-type]  # pyspark's hints know no pipeline as Java's
         model: PipelineModel = reader.load(path)
-        tree: Any = model.stages[-1]
-        tree.setPredictionCol("").setRawPredictionCol("")  # nobody reads them, and they would cost more than scoring
+        last: Any = model.stages[-1]
+        if hasattr(last, "numClasses"):  # nobody reads them of a classifier, and they would cost more than scoring
+            last.setPredictionCol("").setRawPredictionCol("")
         return model
 
     def _describe_model(self, model: PipelineModel) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class ReleasedModelDataset(AbstractDataset[Never, Any]):
         """Load the model, and check it against its digest and its verification rows.
 
         Returns:
-            What `kedro_handover.spark.models.add_probability` scores with.
+            What `kedro_handover.spark.models.add_scores` scores with.
 
         Raises:
             DatasetError: If nothing has been released, or the model is not the one that was.

@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
@@ -13,6 +14,8 @@ from kedro.io.core import DatasetError
 from kedro_datasets._typing import JSONPreview
 from kedro_datasets.spark import SparkDatasetV2
 from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
+
+from kedro_handover.tasks import list_scores
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -27,8 +30,9 @@ class VerifiedModel:
     """A model, and rows whose predictions are known.
 
     Attributes:
-        model: An MLlib pipeline or an H2O MOJO, which `kedro_handover.spark.models.add_probability` scores with.
-        verification: The feature columns as float32, and `probability` of positive as float64: a few rows.
+        model: What `kedro_handover.spark.models.add_scores` scores with.
+        verification: A few rows: the feature columns as float32, and what the model gives as float64: `probability` of
+            positive, that of each class, or the `prediction` of a regression.
         location: Where it was loaded from.
         sha256: The digest of its `verification.json`, which has those of all its files.
     """
@@ -39,7 +43,7 @@ class VerifiedModel:
     sha256: str | None = None
 
 
-def predict_verification(model: Any, features: DataFrame) -> list[float]:
+def predict_verification(model: Any, features: DataFrame) -> dict[str, list[float]]:
     """Predict a few rows.
 
     Args:
@@ -47,14 +51,17 @@ def predict_verification(model: Any, features: DataFrame) -> list[float]:
         features: Its feature columns.
 
     Returns:
-        The probability of positive of each row, in order.
+        By column what the model gives for each row, in order: `probability` of positive, that of each class, or the
+        `prediction` of a regression.
     """
-    from kedro_handover.spark.models import add_probability
+    from kedro_handover.spark.models import add_scores
     from kedro_handover.spark.session import get_spark
 
     frame = get_spark().createDataFrame(features.reset_index(drop=True).reset_index(names="row"))
-    scored = add_probability(model, frame).select("row", "probability")
-    return [row["probability"] for row in sorted(scored.collect(), key=lambda row: row["row"])]
+    scored = add_scores(model, frame)
+    scores = list_scores(scored.columns)
+    rows = sorted(scored.select("row", *scores).collect(), key=lambda row: row["row"])
+    return {name: [row[name] for row in rows] for name in scores}
 
 
 class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
@@ -128,16 +135,17 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         content, digest = self._check_files(path)
         get_spark()
         rows = pd.DataFrame(content["verification"])
-        features = rows.drop(columns="probability").astype("float32")
+        expected = {name: rows[name].tolist() for name in list_scores(rows.columns)}
+        features = rows.drop(columns=list(expected)).astype("float32")
         spark_path = to_spark_path(self._protocol, path)
         model = self._read_model(f"{spark_path}/{MODEL}")
-        for row, (expected, given) in enumerate(
-            zip(rows["probability"], predict_verification(model, features), strict=True)
-        ):
-            if given != expected:
+        given = predict_verification(model, features)
+        for name, row in product(expected, range(len(rows))):
+            if given[name][row] != expected[name][row]:
                 msg = (
-                    f"{path}: for verification row {row}, {features.iloc[row].to_dict()}, the model gives {given!r} "
-                    f"and has to give {expected!r}. It is not the model that was saved: take another version."
+                    f"{path}: for verification row {row}, {features.iloc[row].to_dict()}, the model gives "
+                    f"{given[name][row]!r} and has to give {expected[name][row]!r}. It is not the model that was "
+                    "saved: take another version."
                 )
                 raise DatasetError(msg)
         self._loaded = path, VerifiedModel(model, rows, spark_path, digest)
@@ -154,7 +162,8 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
             What it is, its number of nodes, its depth, its features.
         """
         content, _ = self._read(str(self._get_load_path()))
-        features = [name for name in content["verification"] if name != "probability"]
+        names = list(content["verification"])
+        features = [name for name in names if name not in list_scores(names)]
         return JSONPreview(json.dumps({**content["model"], "features": features}))
 
     def _check_files(self, path: str) -> tuple[dict[str, Any], str]:

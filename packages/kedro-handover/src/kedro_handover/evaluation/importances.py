@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kedro_handover.contract import KEYS
 from kedro_handover.evaluation.predictions import TEST
 from kedro_handover.lazy_types import DataFrame
+from kedro_handover.tasks import SCORE_TITLES, SCORES, find_task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,8 @@ def find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
     """Measure how much each feature brings to a model.
 
     Trees tell by how much the feature made the impurity fall, linear models by its coefficient after scaling. Of a
-    model that does not tell, it is the fall in AUC on the test split when the feature's values change places.
+    model that does not tell, it is the fall in AUC, or in R² of a regression, on the test split when the feature's
+    values change places.
 
     Args:
         model: The fitted model.
@@ -48,9 +50,12 @@ def find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
 
     test = rows[rows["split"] == TEST].iloc[:ROWS_PERMUTED]
     features = test[[name for name in test.columns if name not in KEYS]]
-    found = permutation_importance(model, features, test["label"], scoring="roc_auc", n_repeats=3, random_state=0)
+    score, scoring = SCORES[find_task(rows)]
+    found = permutation_importance(model, features, test["label"], scoring=scoring, n_repeats=3, random_state=0)
     falls = np.maximum(found.importances_mean, 0)
-    return falls / (falls.sum() or 1), "share of the fall in AUC when a feature's values change places"
+    return falls / (
+        falls.sum() or 1
+    ), f"share of the fall in {SCORE_TITLES[score]} when a feature's values change places"
 
 
 def warn_of_carrier(model: Any, rows: DataFrame) -> None:

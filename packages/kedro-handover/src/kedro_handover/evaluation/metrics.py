@@ -1,7 +1,9 @@
 """Metrics and curves of one split, from the histogram of its predictions.
 
 They are scikit-learn's functions: each bin of the histogram is two rows with a `sample_weight`, its positive and its
-negative rows. What scikit-learn has no function for, or what has to be exact, is computed here.
+negative rows; of several classes each is looked at against all others; of a regression each pair of a label and a
+prediction is a row with its `sample_weight`. What scikit-learn has no function for, or what has to be exact, is
+computed here.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import numpy as np
 import sklearn.metrics as sklearn_metrics
 
 if TYPE_CHECKING:
-    from kedro_handover.evaluation.predictions import PredictionHistogram
+    from typing import Any
+
+    from kedro_handover.evaluation.predictions import ClassHistograms, NumberPairs, PredictionHistogram
 
 CALIBRATION_BINS = 10
 
@@ -31,7 +35,8 @@ def compute_metrics(histogram: PredictionHistogram) -> dict[str, float | int]:
         (nats), `brier`, `ks` (largest distance between the classes' distributions), `lift` (of positive in the tenth
         with the highest probability) and `lift_negative` (of negative in the tenth with the lowest), then at the
         model's own labels: `accuracy`, `balanced_accuracy`, `precision`, `recall`, `f1` of positive, and the confusion
-        matrix as `true_positive`, `false_positive`, `true_negative`, `false_negative`.
+        matrix as `true_positive`, `false_positive`, `true_negative`, `false_negative`. Where probabilities are so many
+        that they are rounded to bins, `bin_width` says how wide these are.
 
     Raises:
         ValueError: If the split has one class only.
@@ -55,7 +60,100 @@ def compute_metrics(histogram: PredictionHistogram) -> dict[str, float | int]:
         "lift": lift(histogram),
         "lift_negative": lift(reversed_),
         **_measure_labels(histogram),
+        **_say_bins(histogram),
     }
+
+
+def compute_class_metrics(counted: ClassHistograms) -> dict[str, Any]:
+    """Compute every metric of one split of a multiclass task.
+
+    Args:
+        counted: The counted predictions.
+
+    Returns:
+        `rows`, `auc` (the mean of each class against all others), `log_loss` (nats), `accuracy`, `balanced_accuracy`,
+        `macro_f1`, `confusion_matrix` (rows by true and predicted class), and `by_class`: of each its `rows`, `auc`,
+        `average_precision`, `precision`, `recall` and `f1`; and `bin_width` where probabilities are rounded to bins.
+
+    Raises:
+        ValueError: If a class has no row.
+    """
+    rows = counted.confusion.sum(axis=1)
+    classes = np.arange(len(rows))
+    if not rows.all():
+        missing = ", ".join(map(str, classes[rows == 0]))
+        msg = f"metrics: no row is of class {missing}. Each of the {len(rows)} classes must be there."
+        raise ValueError(msg)
+    true, predicted = (codes.ravel() for codes in np.meshgrid(classes, classes, indexing="ij"))
+    cells = counted.confusion.ravel()
+    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+        true, predicted, labels=classes, sample_weight=cells, zero_division=0
+    )
+    aucs = [area_under_roc(histogram) for histogram in counted.by_class]
+    return {
+        "rows": int(rows.sum()),
+        "auc": sum(aucs) / len(aucs),
+        "log_loss": _log_loss_of_classes(counted),
+        "accuracy": float(sklearn_metrics.accuracy_score(true, predicted, sample_weight=cells)),
+        "balanced_accuracy": float(sklearn_metrics.balanced_accuracy_score(true, predicted, sample_weight=cells)),
+        "macro_f1": float(np.mean(f1)),
+        "confusion_matrix": counted.confusion.tolist(),
+        "by_class": [
+            {
+                "rows": int(rows[place]),
+                "auc": aucs[place],
+                "average_precision": average_precision(histogram),
+                "precision": float(precision[place]),
+                "recall": float(recall[place]),
+                "f1": float(f1[place]),
+            }
+            for place, histogram in enumerate(counted.by_class)
+        ],
+        **_say_bins(counted),
+    }
+
+
+def compute_number_metrics(counted: NumberPairs) -> dict[str, Any]:
+    """Compute every metric of one split of a regression, in the unit of what is predicted.
+
+    Args:
+        counted: The counted predictions.
+
+    Returns:
+        `rows`, `mae` (mean absolute error), `rmse` (root mean squared error), `r2` (share of the labels' variance that
+        is explained), `bias` (mean of prediction minus label), `mean_label`, and `bin_width` where numbers are rounded
+        to bins.
+    """
+    label, prediction, rows = counted.label, counted.prediction, counted.rows
+    return {
+        "rows": int(rows.sum()),
+        "mae": float(sklearn_metrics.mean_absolute_error(label, prediction, sample_weight=rows)),
+        "rmse": float(sklearn_metrics.root_mean_squared_error(label, prediction, sample_weight=rows)),
+        "r2": float(sklearn_metrics.r2_score(label, prediction, sample_weight=rows)),
+        "bias": float(np.average(prediction - label, weights=rows)),
+        "mean_label": float(np.average(label, weights=rows)),
+        **_say_bins(counted),
+    }
+
+
+def _log_loss_of_classes(counted: ClassHistograms) -> float:
+    """Compute the log loss from the probability that each row was given for its own class."""
+    labels, given, weights = [], [], []
+    classes = len(counted.by_class)
+    for place, histogram in enumerate(counted.by_class):
+        is_there = histogram.positive > 0
+        probability = histogram.probability[is_there]
+        of_class = np.zeros((len(probability), classes))
+        of_class[:, place], of_class[:, place - 1] = probability, 1 - probability  # which other class makes no odds
+        labels.append(np.full(len(probability), place))
+        given.append(of_class)
+        weights.append(histogram.positive[is_there])
+    label, weight = np.concatenate(labels), np.concatenate(weights)
+    return float(sklearn_metrics.log_loss(label, np.vstack(given), sample_weight=weight, labels=np.arange(classes)))
+
+
+def _say_bins(counted: PredictionHistogram | ClassHistograms | NumberPairs) -> dict[str, float]:
+    return {} if counted.bin_width is None else {"bin_width": counted.bin_width}
 
 
 def reverse(histogram: PredictionHistogram) -> PredictionHistogram:
@@ -74,6 +172,7 @@ def reverse(histogram: PredictionHistogram) -> PredictionHistogram:
         negative=histogram.positive[::-1],
         true_positive=true_negative,
         false_positive=int(histogram.positive.sum()) - histogram.true_positive,
+        bin_width=histogram.bin_width,
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedro_handover.errors import HandOverError
+from kedro_handover.tasks import Task
 
 FORMAT_VERSION: Final = 1
 """The version of the description; a scorer refuses a newer one, whose meaning it can't know."""
@@ -31,7 +32,6 @@ ALL_OUTPUTS: Final = -1
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int32]
 Label: TypeAlias = bool | int | float | str
-Task: TypeAlias = Literal["binary", "multiclass", "regression"]
 InputType: TypeAlias = Literal["float32", "float64", "text"]
 Link: TypeAlias = Literal["none", "sigmoid", "softmax", "exp"]
 Width: TypeAlias = Literal["float32", "float64"]

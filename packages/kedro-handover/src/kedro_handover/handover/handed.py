@@ -36,7 +36,7 @@ class HandedOver:
     description: Description
     promise: Promise
 
-    def transform(self, frame: Any) -> Any:
+    def transform(self, frame: Any, *, a_column_each: bool = False) -> Any:
         """Score a frame of Spark, pandas, Polars or DuckDB.
 
         On Spark the model is a function in Java, and no Python runs on the executors. The other frames are scored by
@@ -44,6 +44,8 @@ class HandedOver:
 
         Args:
             frame: The columns that the model reads, and any others.
+            a_column_each: Whether more than two classes have a column each, `probability_0` and so on, as in SQL,
+                instead of an array.
 
         Returns:
             The frame with `probability` (of the second class; an array with one for each class where there are more;
@@ -53,8 +55,8 @@ class HandedOver:
             HandOverError: If a column is missing, or would be cut.
         """
         if is_of_spark(frame):
-            return score_on_spark(self.description, frame)
-        return add_scores(frame, self.score, self.description.classes)
+            return score_on_spark(self.description, frame, a_column_each=a_column_each)
+        return add_scores(frame, self.score, self.description.classes, a_column_each=a_column_each)
 
     def score(self, table: Any) -> Scores:
         """Score rows by NumPy.

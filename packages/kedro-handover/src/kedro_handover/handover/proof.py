@@ -14,11 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kedro_handover.errors import HandOverError
-from kedro_handover.handover.description import LEAF, NO_SET, Description, Floats, Step, Task, Then
+from kedro_handover.handover.description import LEAF, NO_SET, Description, Floats, Step, Then
 from kedro_handover.handover.extract import Described
 from kedro_handover.handover.numpy_evaluator import Scores, evaluate, exp, exp_float, find_leaves, prepare, read_inputs
 from kedro_handover.handover.reference import Extracted
 from kedro_handover.handover.sklearn_models import bound_of_sums
+from kedro_handover.tasks import Task
 
 BATCH = 50_000
 REFUSED_ROWS_TRIED = 20

@@ -11,6 +11,7 @@ import numpy as np
 from kedro_handover.errors import HandOverError
 from kedro_handover.handover.description import Description
 from kedro_handover.handover.jar import find_jar
+from kedro_handover.tasks import name_probability
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -88,12 +89,13 @@ def make_column(description: Description, spark: SparkSession, *, with_score: bo
     return F.call_udf(name, F.struct(*inputs))
 
 
-def score_on_spark(description: Description, frame: DataFrame) -> DataFrame:
+def score_on_spark(description: Description, frame: DataFrame, *, a_column_each: bool = False) -> DataFrame:
     """Score a frame of Spark.
 
     Args:
         description: The model.
         frame: The columns that the model reads, and any others.
+        a_column_each: Whether more than two classes have a column each, instead of an array.
 
     Returns:
         The frame with `probability` (an array for more than two classes; none for a regression) and `prediction`.
@@ -117,7 +119,10 @@ def score_on_spark(description: Description, frame: DataFrame) -> DataFrame:
             prediction = label == 1
     else:
         prediction = F.element_at(classes, label + 1)
-    return scored.withColumns({"probability": result["probability"], "prediction": prediction}).drop(SCORED)
+    given = {"probability": result["probability"]}
+    if description.task == "multiclass" and a_column_each:
+        given = {name_probability(n): result["probability"][n] for n in range(len(description.classes))}
+    return scored.withColumns({**given, "prediction": prediction}).drop(SCORED)
 
 
 def check_columns(description: Description, frame: DataFrame) -> None:

@@ -95,7 +95,7 @@ class ResultsHooks(ProjectHooks):
             from kedro_handover.reporting.console import print_results
 
             parity = catalog.load("parity") if "parity" in outputs else {}
-            agreement = {model: one["agreement"] for model, one in parity.items()}
+            agreement = {model: one["agreement"] for model, one in parity.items() if "agreement" in one}
             seconds = {model: self._sum_seconds(pipeline, model) for model in metrics}
             known = {model: sum_ for model, sum_ in seconds.items() if sum_ is not None}
             print_results(metrics, catalog.load("row_counts"), reports, project, agreement, known)

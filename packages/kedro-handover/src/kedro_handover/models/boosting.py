@@ -8,24 +8,24 @@
 | `min_samples_leaf`, `min_child_samples` | `minInstancesPerNode` | `minRows` |
 | `subsample` | `subsamplingRate` | `sampleRate` |
 
-What has no counterpart: MLlib's GBT does not fit its leaves by Newton's method, so its probabilities are flatter and
-its labels and ranking are what is compared; regularisation of leaves (`lambda`, `l2_regularization`) and trees that
-grow leaf by leaf are the boosters' own.
+What has no counterpart: MLlib's GBT tells two classes apart, or predicts a number, and no more. It does not fit its
+leaves by Newton's method, so its probabilities are flatter and its labels and ranking are what is compared;
+regularisation of leaves (`lambda`, `l2_regularization`) and trees that grow leaf by leaf are the boosters' own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kedro_handover.errors import ConfigurationError
 from kedro_handover.handover.tree import FEATURES_COLUMN
-from kedro_handover.models.family import LABEL_COLUMN, Family, assemble, depth_of
+from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, assemble, depth_of
+from kedro_handover.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyspark.ml import Pipeline
-
-    from kedro_handover.nodes.production_parameters import SparkProductionParameters
 
 DEFAULTS = {"n_estimators": 100, "learning_rate": 0.3, "max_depth": 6, "min_rows": 1, "subsample": 1.0}
 """XGBoost's own; its estimator has none where nothing is set."""
@@ -34,13 +34,19 @@ DEFAULTS = {"n_estimators": 100, "learning_rate": 0.3, "max_depth": 6, "min_rows
 class _Booster(Family):
     """What boosters have in common: their counterparts."""
 
-    def make_mllib(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Pipeline:
+    def make_mllib(self, of: Counterpart) -> Pipeline:
         from pyspark.ml.classification import GBTClassifier
+        from pyspark.ml.regression import GBTRegressor
 
-        common = _common(arguments)
-        booster = GBTClassifier(
+        if of.task == "multiclass":
+            msg = (
+                f"MLlib has no counterpart of {self.title} for several classes: its GBT tells two apart. Leave "
+                "`mllib` out of the models in spark_production/pipeline.py, or search among other families."
+            )
+            raise ConfigurationError(msg)
+        make = GBTRegressor if of.task == "regression" else GBTClassifier
+        common = _common(of.arguments)
+        booster = make(
             featuresCol=FEATURES_COLUMN,
             labelCol=LABEL_COLUMN,
             maxIter=common["n_estimators"],
@@ -48,19 +54,19 @@ class _Booster(Family):
             maxDepth=common["max_depth"],
             minInstancesPerNode=common["min_rows"],
             subsamplingRate=common["subsample"],
-            maxBins=parameters.max_bins,
-            seed=parameters.seed,
+            maxBins=of.parameters.max_bins,
+            seed=of.parameters.seed,
         )
-        return assemble(features, booster)
+        return assemble(of.features, booster)
 
-    def make_h2o(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Any:
+    def make_h2o(self, of: Counterpart) -> Any:
         from ai.h2o.sparkling.ml.algos.classification import H2OGBMClassifier
+        from ai.h2o.sparkling.ml.algos.regression import H2OGBMRegressor
 
-        common = _common(arguments)
-        return H2OGBMClassifier(
-            featuresCols=features,
+        make = H2OGBMRegressor if of.task == "regression" else H2OGBMClassifier
+        common, h2o = _common(of.arguments), of.parameters.h2o
+        return make(
+            featuresCols=of.features,
             labelCol=LABEL_COLUMN,
             ntrees=common["n_estimators"],
             learnRate=common["learning_rate"],
@@ -68,12 +74,12 @@ class _Booster(Family):
             minRows=float(common["min_rows"]),
             sampleRate=common["subsample"],
             minSplitImprovement=0.0,
-            nbins=parameters.h2o.bins,
-            nbinsTopLevel=parameters.h2o.bins,
-            histogramType=parameters.h2o.histogram,
-            convertUnknownCategoricalLevelsToNa=parameters.h2o.unknown_as_missing,
+            nbins=h2o.bins,
+            nbinsTopLevel=h2o.bins,
+            histogramType=h2o.histogram,
+            convertUnknownCategoricalLevelsToNa=h2o.unknown_as_missing,
             ignoreConstCols=False,  # a MOJO would not know such a feature
-            seed=parameters.seed,
+            seed=of.parameters.seed,
         )
 
 
@@ -82,10 +88,10 @@ class GradientBoosting(_Booster):
 
     name, title, simplicity = "gradient_boosting", "gradient boosting", 4
 
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
-        from sklearn.ensemble import GradientBoostingClassifier
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
+        from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-        return GradientBoostingClassifier(random_state=seed)
+        return (GradientBoostingRegressor if task == "regression" else GradientBoostingClassifier)(random_state=seed)
 
 
 class HistGradientBoosting(_Booster):
@@ -93,9 +99,11 @@ class HistGradientBoosting(_Booster):
 
     name, title, simplicity = "hist_gradient_boosting", "histogram gradient boosting", 4
 
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
-        from sklearn.ensemble import HistGradientBoostingClassifier
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+        if task == "regression":
+            return HistGradientBoostingRegressor(random_state=seed)
         return HistGradientBoostingClassifier(random_state=seed, class_weight=class_weight)
 
 
@@ -105,10 +113,10 @@ class XGBoost(_Booster):
     name, title, simplicity = "xgboost", "XGBoost", 5
     package = extra = "xgboost"
 
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
-        from xgboost import XGBClassifier
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
+        from xgboost import XGBClassifier, XGBRegressor
 
-        return XGBClassifier(random_state=seed, n_jobs=1)
+        return (XGBRegressor if task == "regression" else XGBClassifier)(random_state=seed, n_jobs=1)
 
 
 class LightGBM(_Booster):
@@ -117,12 +125,13 @@ class LightGBM(_Booster):
     name, title, simplicity = "lightgbm", "LightGBM", 5
     package = extra = "lightgbm"
 
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
-        from lightgbm import LGBMClassifier
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
+        from lightgbm import LGBMClassifier, LGBMRegressor
 
-        return LGBMClassifier(
-            random_state=seed, class_weight=class_weight, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True
-        )
+        repeatable: dict[str, Any] = {"n_jobs": 1, "verbose": -1, "deterministic": True, "force_row_wise": True}
+        if task == "regression":
+            return LGBMRegressor(random_state=seed, **repeatable)
+        return LGBMClassifier(random_state=seed, class_weight=class_weight, **repeatable)
 
 
 def _common(arguments: Mapping[str, Any]) -> dict[str, Any]:

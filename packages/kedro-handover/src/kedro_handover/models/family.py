@@ -7,6 +7,7 @@ this one; a package adds one of its own by naming its class there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro_handover.errors import ConfigurationError, suggest
 from kedro_handover.handover.tree import FEATURES_COLUMN
+from kedro_handover.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +25,33 @@ if TYPE_CHECKING:
     from kedro_handover.nodes.production_parameters import SparkProductionParameters
 
 LABEL_COLUMN = "label"
-"""For MLlib 0.0 or 1.0; for H2O the text "false" or "true", which it takes for two classes."""
+"""For MLlib 0.0, 1.0, …; for H2O a text, which it takes for a class: "false" or "true", or the place of the class. Of a
+regression it is the number for both."""
 
 DEEPEST = 30
 """Levels of splits that MLlib's trees have at most."""
 
 CRITERIA = {"gini": "gini", "entropy": "entropy", "log_loss": "entropy"}
 """MLlib's `impurity` for scikit-learn's `criterion`; log_loss is another name of entropy there."""
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """What a model is made from that production trains beside research.
+
+    Attributes:
+        task: What it predicts.
+        features: The feature columns.
+        arguments: Those of the research model, all of them, by the names that the grid has for them.
+        rows: How many rows it is trained on.
+        parameters: `max_bins`, `seed` and `h2o`.
+    """
+
+    task: Task
+    features: list[str]
+    arguments: Mapping[str, Any]
+    rows: int
+    parameters: SparkProductionParameters
 
 
 class Family(ABC):
@@ -41,6 +63,7 @@ class Family(ABC):
         package: The package that has its estimator, where it is not scikit-learn's.
         extra: The extra of kedro-handover that installs the package.
         simplicity: Its place among families from the simplest on: the search prefers a lower one where it is asked to.
+        tasks: What it can predict.
     """
 
     name: ClassVar[str]
@@ -48,64 +71,70 @@ class Family(ABC):
     package: ClassVar[str | None] = None
     extra: ClassVar[str | None] = None
     simplicity: ClassVar[int]
+    tasks: ClassVar[tuple[Task, ...]] = TASKS
 
     @abstractmethod
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
         """Make the estimator of research, with its defaults.
 
         Args:
+            task: What it is to predict, one of `tasks`.
             seed: Its `random_state`.
-            class_weight: "balanced", or None for rows that all weigh the same.
+            class_weight: "balanced", or None for rows that all weigh the same; a regression has none.
 
         Returns:
-            A classifier with `predict_proba`; what its arguments are called, the grid calls them.
+            A classifier with `predict_proba`, or a regressor; what its arguments are called, the grid calls them.
         """
 
     @abstractmethod
-    def make_mllib(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Pipeline:
+    def make_mllib(self, of: Counterpart) -> Pipeline:
         """Make MLlib's counterpart.
 
         Args:
-            features: The feature columns.
-            arguments: Those of the research model, all of them.
-            rows: How many rows it is trained on.
-            parameters: `max_bins` and `seed`.
+            of: What it is trained on, and the arguments of the research model.
 
         Returns:
             A pipeline that takes the features and `label`.
+
+        Raises:
+            ConfigurationError: If MLlib has none for the task.
         """
 
     @abstractmethod
-    def make_h2o(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Any:
+    def make_h2o(self, of: Counterpart) -> Any:
         """Make H2O's counterpart; an H2O context has to run.
 
         Args:
-            features: The feature columns.
-            arguments: Those of the research model, all of them.
-            rows: How many rows it is trained on.
-            parameters: `h2o` and `seed`.
+            of: What it is trained on, and the arguments of the research model.
 
         Returns:
             An estimator of Sparkling Water that takes the features and `label`.
+
+        Raises:
+            ConfigurationError: If H2O has none for the task.
         """
 
-    def place_grid(self, grid: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    def place_grid(self, grid: Mapping[str, list[Any]], task: Task | None = None) -> dict[str, list[Any]]:
         """Name the grid's arguments as the search needs them.
 
         Args:
             grid: Values to try, by argument of the estimator.
+            task: What is to be predicted; None where it is not known yet, and the estimator of any task will do.
 
         Returns:
             The same, by the argument's place in what `make_estimator` gives.
 
         Raises:
-            ConfigurationError: If the estimator has no such argument.
+            ConfigurationError: If the estimator has no such argument, or the family is not one for the task.
         """
-        places = self._places()
+        if task is not None and task not in self.tasks:
+            msg = (
+                f"sklearn_research.candidates.{self.name}: {self.title} is for {' and '.join(self.tasks)}, and the "
+                f"task is {task}. Take another family."
+            )
+            raise ConfigurationError(msg)
+        tasks = self.tasks if task is None else (task,)
+        places = {name: place for one in tasks for name, place in self._places(one).items()}
         for argument in grid:
             if argument not in places:
                 msg = (
@@ -118,16 +147,19 @@ class Family(ABC):
     def list_arguments(self, model: Any) -> dict[str, Any]:
         """Give the arguments of a fitted model as the grid calls them."""
         given = model.get_params()
-        return {argument: given[place] for argument, place in self._places().items()}
+        return {argument: given[place] for argument, place in _place_arguments(model).items()}
 
-    def _places(self) -> dict[str, str]:
-        """Give the place of each argument by its name: of a Pipeline, those of its last step."""
-        estimator = self.make_estimator(0, None)
-        names = estimator.get_params()
-        if "steps" not in names:
-            return {name: name for name in names}
-        last = f"{estimator.steps[-1][0]}__"
-        return {name.removeprefix(last): name for name in names if name.startswith(last)}
+    def _places(self, task: Task) -> dict[str, str]:
+        return _place_arguments(self.make_estimator(task, 0, None))
+
+
+def _place_arguments(estimator: Any) -> dict[str, str]:
+    """Give the place of each argument by its name: of a Pipeline, those of its last step."""
+    names = estimator.get_params()
+    if "steps" not in names:
+        return {name: name for name in names}
+    last = f"{estimator.steps[-1][0]}__"
+    return {name.removeprefix(last): name for name in names if name.startswith(last)}
 
 
 @cache
@@ -164,8 +196,8 @@ def find_family_of(model: Any) -> str | None:
     """Give the name of the family that a fitted model is of; None where it is of no family that is installed."""
     for name, family in list_families().items():
         if family.package is None or find_spec(family.package) is not None:
-            made = family.make_estimator(0, None)
-            if type(made) is type(model) and _steps_of(made) == _steps_of(model):
+            made = [family.make_estimator(task, 0, None) for task in family.tasks]
+            if any(type(one) is type(model) and _steps_of(one) == _steps_of(model) for one in made):
                 return name
     return None
 

@@ -5,6 +5,7 @@
 | `StandardScaler` | `StandardScaler` | `standardize` |
 | `C` | `regParam` = 1 / (C n), n rows | `lambda` = 1 / (C n) |
 | `max_iter`, `tol` | `maxIter`, `tol` | `maxIterations` |
+| `LinearRegression`, least squares | `LinearRegression`, the normal equations | GLM `gaussian`, `lambda` = 0 |
 
 All three minimise the same function, so they agree but for how near they come to its minimum.
 """
@@ -14,14 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kedro_handover.handover.tree import FEATURES_COLUMN
-from kedro_handover.models.family import LABEL_COLUMN, Family, assemble
+from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, assemble
+from kedro_handover.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyspark.ml import Pipeline
-
-    from kedro_handover.nodes.production_parameters import SparkProductionParameters
 
 SCALED_COLUMN = "scaled_features"
 
@@ -30,8 +28,9 @@ class Logistic(Family):
     """Logistic regression on scaled features."""
 
     name, title, simplicity = "logistic_regression", "logistic regression", 1
+    tasks = ("binary", "multiclass")
 
-    def make_estimator(self, seed: int, class_weight: str | None) -> Any:
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -40,38 +39,79 @@ class Logistic(Family):
             StandardScaler(), LogisticRegression(random_state=seed, class_weight=class_weight, max_iter=1000)
         )
 
-    def make_mllib(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Pipeline:
+    def make_mllib(self, of: Counterpart) -> Pipeline:
         from pyspark.ml.classification import LogisticRegression
-        from pyspark.ml.feature import StandardScaler
 
-        scaler = StandardScaler(withMean=True, withStd=True, inputCol=FEATURES_COLUMN, outputCol=SCALED_COLUMN)
         model = LogisticRegression(
             featuresCol=SCALED_COLUMN,
             labelCol=LABEL_COLUMN,
-            regParam=1 / (arguments["C"] * rows),
+            regParam=1 / (of.arguments["C"] * of.rows),
             elasticNetParam=0.0,
             standardization=False,  # it is done already
-            maxIter=arguments["max_iter"],
-            tol=min(arguments["tol"], 1e-6),
+            maxIter=of.arguments["max_iter"],
+            tol=min(of.arguments["tol"], 1e-6),
         )
-        return assemble(features, scaler, model)
+        return assemble(of.features, _make_scaler(), model)
 
-    def make_h2o(
-        self, features: list[str], arguments: Mapping[str, Any], rows: int, parameters: SparkProductionParameters
-    ) -> Any:
+    def make_h2o(self, of: Counterpart) -> Any:
         from ai.h2o.sparkling.ml.algos.classification import H2OGLMClassifier
 
         return H2OGLMClassifier(
-            featuresCols=features,
+            featuresCols=of.features,
             labelCol=LABEL_COLUMN,
-            family="binomial",
+            family="binomial" if of.task == "binary" else "multinomial",
             standardize=True,
-            lambdaValue=[1 / (arguments["C"] * rows)],
+            lambdaValue=[1 / (of.arguments["C"] * of.rows)],
             alphaValue=[0.0],
-            maxIterations=arguments["max_iter"],
-            convertUnknownCategoricalLevelsToNa=parameters.h2o.unknown_as_missing,
+            maxIterations=of.arguments["max_iter"],
+            convertUnknownCategoricalLevelsToNa=of.parameters.h2o.unknown_as_missing,
             ignoreConstCols=False,  # a MOJO would not know such a feature
-            seed=parameters.seed,
+            seed=of.parameters.seed,
         )
+
+
+class Linear(Family):
+    """Least squares on scaled features."""
+
+    name, title, simplicity = "linear_regression", "linear regression", 1
+    tasks = ("regression",)
+
+    def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
+        from sklearn.linear_model import LinearRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(StandardScaler(), LinearRegression())
+
+    def make_mllib(self, of: Counterpart) -> Pipeline:
+        from pyspark.ml.regression import LinearRegression
+
+        model = LinearRegression(
+            featuresCol=SCALED_COLUMN,
+            labelCol=LABEL_COLUMN,
+            regParam=0.0,
+            fitIntercept=of.arguments["fit_intercept"],
+            standardization=False,  # it is done already
+        )
+        return assemble(of.features, _make_scaler(), model)
+
+    def make_h2o(self, of: Counterpart) -> Any:
+        from ai.h2o.sparkling.ml.algos.regression import H2OGLMRegressor
+
+        return H2OGLMRegressor(
+            featuresCols=of.features,
+            labelCol=LABEL_COLUMN,
+            family="gaussian",
+            standardize=True,
+            intercept=of.arguments["fit_intercept"],
+            lambdaValue=[0.0],
+            convertUnknownCategoricalLevelsToNa=of.parameters.h2o.unknown_as_missing,
+            ignoreConstCols=False,  # a MOJO would not know such a feature
+            seed=of.parameters.seed,
+        )
+
+
+def _make_scaler() -> Any:
+    from pyspark.ml.feature import StandardScaler
+
+    return StandardScaler(withMean=True, withStd=True, inputCol=FEATURES_COLUMN, outputCol=SCALED_COLUMN)

@@ -8,7 +8,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.evaluation.parity import compare_predictions
-from kedro_handover.nodes.production_parameters import SparkProductionParameters, Tolerance
+from kedro_handover.nodes.production_parameters import NumberTolerance, SparkProductionParameters, Tolerance
 
 
 def measure_parity(
@@ -48,7 +48,7 @@ def measure_parity(
     return parity
 
 
-def _list_failures(compared: dict[str, Any], tolerance: Tolerance) -> list[str]:
+def _list_failures(compared: dict[str, Any], tolerance: Tolerance | NumberTolerance) -> list[str]:
     allowed = {name: limit for name, limit in tolerance.model_dump().items() if limit is not None}
     failures = [
         f"{name} is {compared[name]:.12g}, allowed {'at least' if name == 'agreement' else 'at most'} {limit:.12g}"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Discriminator, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, Tag
 
 from kedro_handover.errors import suggest
 from kedro_handover.models.registry import ALL_MODELS, HANDED_OVER, PRODUCTION_MODELS
@@ -21,7 +21,7 @@ ModelName = Annotated[str, AfterValidator(_check_model)]
 
 
 class Tolerance(Group):
-    """How far a model's test predictions may be from those of research.
+    """How far a model's test predictions may be from those of research, where it tells classes apart.
 
     Attributes:
         n_diff: Rows with another probability, at most.
@@ -38,6 +38,35 @@ class Tolerance(Group):
     mean_abs_diff: float = Field(ge=0, le=1)
     auc_diff: NonNegativeFloat
     psi: NonNegativeFloat
+
+
+class NumberTolerance(Group):
+    """How far a regression's test predictions may be from those of research, in the unit of what is predicted.
+
+    Attributes:
+        n_diff: Rows with another prediction, at most; null: any.
+        max_abs_diff: Largest difference, at most; null: any.
+        mean_abs_diff: Mean difference, at most.
+        r2_diff: R² more or less, at most.
+        psi: Population stability index, at most.
+    """
+
+    n_diff: NonNegativeInt | None
+    max_abs_diff: NonNegativeFloat | None
+    mean_abs_diff: NonNegativeFloat
+    r2_diff: NonNegativeFloat
+    psi: NonNegativeFloat
+
+
+def _tell_kind(given: Any) -> str:
+    there = given if isinstance(given, dict) else vars(given)
+    return "number" if "r2_diff" in there else "class"
+
+
+AnyTolerance = Annotated[
+    Annotated[Tolerance, Tag("class")] | Annotated[NumberTolerance, Tag("number")], Discriminator(_tell_kind)
+]
+"""That of a regression is known by its `r2_diff`."""
 
 
 class H2OParameters(Group):
@@ -80,7 +109,7 @@ class SparkProductionParameters(Parameters):
 
     Attributes:
         released_model: Which model is released.
-        threshold: Rows with a probability above it are predicted to be positive; as in research.
+        threshold: Rows with a probability above it are predicted to be positive, as in research; of two classes alone.
         sql_nodes: A handed-over tree of at most so many nodes scores as an SQL expression, a larger one as MLlib's.
         max_bins: MLlib's `maxBins`: candidate splits of a feature; more are closer to research and slower.
         seed: MLlib's seed, and H2O's.
@@ -94,17 +123,17 @@ class SparkProductionParameters(Parameters):
     block: ClassVar[str | None] = "spark_production"
 
     released_model: ModelName
-    threshold: float = Field(gt=0, lt=1)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
     sql_nodes: PositiveInt
     max_bins: int = Field(ge=2)
     seed: int
     h2o: H2OParameters
     drift: DriftParameters
-    tolerances: dict[ModelName, Tolerance]
-    handed_over_bounded: Tolerance
-    tolerances_by_family: dict[str, dict[ModelName, Tolerance]] = Field(default_factory=dict)
+    tolerances: dict[ModelName, AnyTolerance]
+    handed_over_bounded: AnyTolerance
+    tolerances_by_family: dict[str, dict[ModelName, AnyTolerance]] = Field(default_factory=dict)
 
-    def find_tolerance(self, model: str, promise: dict[str, Any]) -> Tolerance:
+    def find_tolerance(self, model: str, promise: dict[str, Any]) -> Tolerance | NumberTolerance:
         """Find the tolerance that a model is held to.
 
         Args:

@@ -17,6 +17,7 @@ from kedro_handover.models.digest import digest_estimator
 from kedro_handover.models.registry import HANDED_OVER, PRODUCTION_MODELS
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.provenance import describe_commit
+from kedro_handover.tasks import count_split
 
 LIBRARIES = ("kedro", "kedro-handover", "narwhals", "scikit-learn", "skops")
 
@@ -134,7 +135,7 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
     if failures := [f"{name}: {failure}" for name, one in parity.items() for failure in one["failures"]]:
         msg = f"Nothing is released: {'; '.join(failures)}. See the parity report, or spark_production.tolerances."
         raise ParityError(msg)
-    learned = sum(row_counts[f"{split}_{label}"] for split in (TRAIN, TEST) for label in ("positive", "negative"))
+    learned = sum(count_split(row_counts, split) for split in (TRAIN, TEST))
     if (features_profile["rows"], model_input_digest["rows"]) != (row_counts["valid"], learned):
         msg = (
             f"Nothing is released: row_counts has {row_counts['valid']:,} rows and {learned:,} to learn from; features "

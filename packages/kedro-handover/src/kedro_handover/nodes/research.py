@@ -13,8 +13,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
-from kedro_handover.contract import KEYS, TABLE_RULES, check_no_violations, count_violations
-from kedro_handover.errors import ModelInputError
+from kedro_handover.contract import KEYS, check_no_violations, count_violations, list_prediction_rules
+from kedro_handover.errors import HandOverError, ModelInputError
 from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
@@ -24,6 +24,16 @@ from kedro_handover.lazy_types import DataFrame
 from kedro_handover.models.family import Family, find_family, find_family_of
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.project import ProjectSpec
+from kedro_handover.tasks import (
+    LABEL_TYPES,
+    SCORE_TITLES,
+    SCORES,
+    Task,
+    find_task,
+    list_scores,
+    name_outcome,
+    name_probability,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,23 +43,27 @@ FEW_IN_SPLIT, FEW_IN_FOLD = 30, 10
 ROWS_PROVEN = 1_000
 """A model that scores on an engine is proven on so many rows first."""
 
-RECORDED = ("family", "mean_auc", "std_auc", "rank")
+NO_ARGUMENTS = {"family", "rank", *(f"{kind}_{score}" for kind in ("mean", "std") for score in SCORE_TITLES)}
 """What a record of the search has beside the arguments of the candidate."""
 
 
-def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchParameters) -> DataFrame:
+def collect_research_rows(
+    model_input: IntoFrame, parameters: SklearnResearchParameters, project: ProjectSpec | None = None
+) -> DataFrame:
     """Bring the rows to research from the engine to pandas.
 
     Args:
         model_input: `id`, `split`, `fold`, `label` and the features, on any engine.
         parameters: With `research_rows`, the rows with the smallest hash of their id are taken: a sample that is the
             same whichever engine holds the rows, and that never grows beyond that number.
+        project: Its task, and the names of its classes, which the labels are held to where it is given.
 
     Returns:
         The same columns in NumPy's types, ordered by `id`.
 
     Raises:
-        ModelInputError: If a value is missing, an id is repeated, or a split or fold has one class only.
+        ModelInputError: If a value is missing, an id is repeated, or a class is not there in a split or fold.
+        ConfigurationError: If the project's task is another.
     """
     frame = nw.from_native(model_input).lazy()
     columns = frame.collect_schema().names()
@@ -65,6 +79,15 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
         twice = rows.loc[rows["id"].duplicated(), "id"]
         msg = f"model_input: {len(twice):,} rows repeat an id, the first of them {twice.iloc[0]}."
         raise ModelInputError(msg)
+    task = find_task(rows)
+    if project is not None:
+        project.check_task(task, rows["label"].nunique() if task == "multiclass" else None)
+    check = {"binary": _check_two_classes, "multiclass": _check_classes, "regression": _check_numbers}[task]
+    check(rows)
+    return rows
+
+
+def _check_two_classes(rows: DataFrame) -> None:
     for split in (TRAIN, TEST):
         positive = rows.loc[rows["split"] == split, "label"]
         if positive.nunique() < 2:  # noqa: PLR2004 - two classes
@@ -80,11 +103,35 @@ def collect_research_rows(model_input: IntoFrame, parameters: SklearnResearchPar
             "Take more rows, or lower split.folds."
         )
         raise ModelInputError(msg)
-    return rows
+
+
+def _check_classes(rows: DataFrame) -> None:
+    classes = range(int(rows["label"].max()) + 1)
+    if odd := sorted(set(rows["label"]) - set(classes)):
+        msg = f"model_input: {odd[0]} is no label of a class. They are 0, 1 and so on, in the order of words.classes."
+        raise ModelInputError(msg)
+    parts = {f"the {split} split": rows[rows["split"] == split] for split in (TRAIN, TEST)}
+    parts |= {f"fold {fold} of the train split": one for fold, one in rows[rows["split"] == TRAIN].groupby("fold")}
+    for part, of_part in parts.items():
+        if missing := sorted(set(classes) - set(of_part["label"])):
+            msg = (
+                f"model_input: {part} has no row of class {', '.join(map(str, missing))}, and each of the "
+                f"{len(classes)} must be there. Take more rows, lower split.folds, or put rare classes together."
+            )
+            raise ModelInputError(msg)
+
+
+def _check_numbers(rows: DataFrame) -> None:
+    for split in (TRAIN, TEST):
+        if (there := len(rows[rows["split"] == split])) < 2:  # noqa: PLR2004 - one number has no variance
+            msg = f"model_input: the {split} split has {there} rows. Take more rows, or change split.test_share."
+            raise ModelInputError(msg)
 
 
 def search_models(research_rows: DataFrame, parameters: SklearnResearchParameters) -> tuple[Any, list[dict[str, Any]]]:
-    """Search the candidates for the best mean AUC over the folds, and fit the chosen one on the whole training split.
+    """Search the candidates for the best mean score over the folds, and fit the chosen one on the whole training split.
+
+    The score is the AUC, of several classes the mean of each against all others; of a regression R².
 
     Args:
         research_rows: `id`, `split`, `fold`, `label` and the features (float32).
@@ -92,7 +139,7 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
 
     Returns:
         The fitted model, and a record for each candidate, the chosen one first and then the best: `family`, its
-        arguments, `mean_auc` and `std_auc` over the folds, and `rank`.
+        arguments, `mean_auc` and `std_auc` (or `mean_r2` and `std_r2`) over the folds, and `rank`.
     """
     from scipy.stats import rankdata
     from sklearn.base import clone
@@ -101,6 +148,7 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
     features = [name for name in train.columns if name not in KEYS]
     folds = train["fold"].nunique()
     warn_of_few(research_rows, parameters)
+    score, _ = SCORES[find_task(train)]
     tried = []
     for name, grid in parameters.candidates.grids.items():
         logger.info(
@@ -113,16 +161,21 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
         tried += _try_candidates(find_family(name), grid, train, features, parameters)
     for order, (_, record) in enumerate(tried):
         record["order"] = order
-    ranks = rankdata([-record["mean_auc"] for _, record in tried], method="min")
+    ranks = rankdata([-record[f"mean_{score}"] for _, record in tried], method="min")
     for (_, record), rank in zip(tried, ranks, strict=True):
         record["rank"] = int(rank)
     tried.sort(key=lambda candidate: candidate[1]["rank"])
     if parameters.choose == "one_standard_error":
-        tried.insert(0, tried.pop(_find_simplest(tried, folds)))
+        tried.insert(0, tried.pop(_find_simplest(tried, folds, score)))
     for _, record in tried:
         del record["order"]
     estimator, chosen = tried[0]
-    logger.info("Chosen, with a mean AUC of %.4f over the folds: %s.", chosen["mean_auc"], _describe(chosen))
+    logger.info(
+        "Chosen, with a mean %s of %.4f over the folds: %s.",
+        SCORE_TITLES[score],
+        chosen[f"mean_{score}"],
+        _describe(chosen),
+    )
     model = clone(estimator).fit(train[features], train["label"])
     if getattr(model, "tree_", None) is not None and model.get_n_leaves() == 1:
         logger.warning(
@@ -177,10 +230,12 @@ def _try_candidates(
     from sklearn.callback import ProgressBar
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-    estimator = family.make_estimator(parameters.seed, parameters.class_weight)
-    places = family.place_grid(grid)
+    task = find_task(train)
+    score, scoring = SCORES[task]
+    places = family.place_grid(grid, task)
+    estimator = family.make_estimator(task, parameters.seed, parameters.class_weight)
     search = GridSearchCV(
-        estimator, places, scoring="roc_auc", cv=PredefinedSplit(train["fold"]), error_score="raise", refit=False
+        estimator, places, scoring=scoring, cv=PredefinedSplit(train["fold"]), error_score="raise", refit=False
     )
     if Console().is_terminal:
         search.set_callbacks(ProgressBar())
@@ -196,8 +251,8 @@ def _try_candidates(
             {
                 "family": family.name,
                 **{argument_at[place]: value for place, value in placed.items()},
-                "mean_auc": float(mean),
-                "std_auc": float(std),
+                f"mean_{score}": float(mean),
+                f"std_{score}": float(std),
             },
         )
         for placed, mean, std in zip(
@@ -206,16 +261,16 @@ def _try_candidates(
     ]
 
 
-def _find_simplest(tried: list[tuple[Any, dict[str, Any]]], folds: int) -> int:
+def _find_simplest(tried: list[tuple[Any, dict[str, Any]]], folds: int, score: str) -> int:
     """Find the simplest candidate within one standard error of the best, which is the first."""
     best = tried[0][1]
-    least = best["mean_auc"] - best["std_auc"] / math.sqrt(folds)
-    near = [place for place, (_, record) in enumerate(tried) if record["mean_auc"] >= least]
+    least = best[f"mean_{score}"] - best[f"std_{score}"] / math.sqrt(folds)
+    near = [place for place, (_, record) in enumerate(tried) if record[f"mean_{score}"] >= least]
     return min(near, key=lambda place: (find_family(tried[place][1]["family"]).simplicity, tried[place][1]["order"]))
 
 
 def _describe(record: dict[str, Any]) -> str:
-    arguments = {name: value for name, value in record.items() if name not in RECORDED}
+    arguments = {name: value for name, value in record.items() if name not in NO_ARGUMENTS}
     return f"{find_family(record['family']).title}, {arguments}"
 
 
@@ -228,12 +283,36 @@ def predict(research_model: Any, research_rows: DataFrame, parameters: SklearnRe
         parameters: `threshold`.
 
     Returns:
-        The predictions table: `id`, `split`, `group` if there is one, `label`, `probability` (of being positive),
-        `prediction`.
+        The predictions table: `id`, `split`, `group` if there is one, `label`, `probability` (of being positive; of
+        several classes `probability_0` and so on; of a regression none), `prediction`.
     """
-    probability = research_model.predict_proba(research_rows[list(research_model.feature_names_in_)])[:, 1]
-    predictions = research_rows.assign(probability=probability, prediction=probability > parameters.threshold)
+    given = score_features(research_model, research_rows, find_task(research_rows))
+    if "probability" in given:
+        given["prediction"] = given["probability"] > parameters.threshold
+    predictions = research_rows.assign(**given)
     return predictions[prediction_columns(predictions.columns)]
+
+
+def score_features(research_model: Any, rows: DataFrame, task: Task) -> dict[str, Any]:
+    """Score rows by the research model's own library.
+
+    Args:
+        research_model: The fitted model.
+        rows: Its features.
+        task: What it predicts.
+
+    Returns:
+        `probability` of two classes; `probability_0` and so on, and `prediction`, of several; `prediction` of a
+        regression.
+    """
+    features = rows[list(research_model.feature_names_in_)]
+    if task == "regression":
+        return {"prediction": research_model.predict(features).astype("float64")}
+    probability = research_model.predict_proba(features).astype("float64")
+    if task == "binary":
+        return {"probability": probability[:, 1]}
+    by_class = {name_probability(place): probability[:, place] for place in range(probability.shape[1])}
+    return {**by_class, "prediction": research_model.predict(features).astype("int64")}
 
 
 def score_with_research(
@@ -253,33 +332,42 @@ def score_with_research(
     Returns:
         `id`, the codes as integers, `label` (null where unknown), `probability` of being positive, bit for bit what
         the model's own library gives, and `prediction`. Both are null where a feature that the model needs is missing.
+        Of several classes and of numbers they are as in the predictions table.
 
     Raises:
         HandOverError: If the model can't be carried over exactly.
     """
-    frame = nw.from_native(features)
-    if find_family_of(research_model) == "decision_tree":
+    frame, task = nw.from_native(features), find_task(features)
+    if task == "binary" and find_family_of(research_model) == "decision_tree":
         scored = frame.with_columns(probability=to_narwhals(research_model))
     else:
         scored = nw.from_native(_transform(research_model, features))
+    prediction = nw.col("prediction").cast(LABEL_TYPES[task])
+    if task == "binary":
+        prediction = nw.col("probability") > parameters.threshold
+    probabilities = [name for name in list_scores(scored.collect_schema().names()) if name != "prediction"]
     return scored.select(
         "id",
         *(nw.col(code).cast(nw.Int64) for code in project.codes),
         "label",
-        "probability",
-        prediction=nw.col("probability") > parameters.threshold,
+        *probabilities,
+        prediction=prediction,
     ).to_native()
 
 
 def _transform(model: Any, features: Any) -> Any:
     """Score a native frame with the description of a model, which is proven on its first rows."""
     from kedro_handover.handover.handed import hand_over
+    from kedro_handover.handover.library_model import LibraryModel
 
     frame, names = nw.from_native(features).lazy(), [str(name) for name in model.feature_names_in_]
     handed = hand_over(model, prove_on=collect_to_pandas(frame.select(names).head(ROWS_PROVEN)))
+    if isinstance(handed, LibraryModel):
+        msg = f"{type(model).__name__} has no description, so no engine can score with it."
+        raise HandOverError(msg)
     if type(features).__module__.startswith("dask"):
-        return features.map_partitions(handed.transform)
-    return handed.transform(features)
+        return features.map_partitions(handed.transform, a_column_each=True)
+    return handed.transform(features, a_column_each=True)
 
 
 def count_scores(research_scores: IntoFrame) -> dict[str, int]:
@@ -289,20 +377,28 @@ def count_scores(research_scores: IntoFrame) -> dict[str, int]:
         research_scores: What `score_with_research` gives.
 
     Returns:
-        `rows`, and of them `unknown` (without a label), `predicted_positive`, and `unknown_predicted_positive`.
+        `rows`, and of them `unknown` (without a label), `predicted_positive`, and `unknown_predicted_positive`; of
+        several classes `predicted_class_0` and so on; of a regression the first two alone.
 
     Raises:
         ContractError: If a row misses a feature that the model needs, so that it has no probability.
     """
     is_unknown, prediction = nw.col("label").is_null(), nw.col("prediction")
+    names = nw.from_native(research_scores).collect_schema().names()
+    rules, task, scores = list_prediction_rules(names), find_task(research_scores), list_scores(names)
+    outcomes: dict[str, nw.Expr] = {"positive": prediction} if task == "binary" else {}
+    if task == "multiclass":
+        outcomes = {name_outcome(place): prediction == place for place in range(len(scores))}
     counted = nw.from_native(research_scores).select(
         rows=nw.len(),
         unknown=is_unknown.cast(nw.Int64).sum(),
-        predicted_positive=prediction.cast(nw.Int64).sum(),
-        unknown_predicted_positive=(is_unknown & prediction).cast(nw.Int64).sum(),
-        **count_violations("predictions", TABLE_RULES["predictions"]),
+        **{f"predicted_{name}": is_one.cast(nw.Int64).sum() for name, is_one in outcomes.items()},
+        **{
+            f"unknown_predicted_{name}": (is_unknown & is_one).cast(nw.Int64).sum() for name, is_one in outcomes.items()
+        },
+        **count_violations("predictions", rules),
     )
     (row,) = counted.lazy().collect().rows(named=True)
     counts = {name: int(count or 0) for name, count in row.items()}
-    check_no_violations(counts, "predictions", TABLE_RULES["predictions"])
+    check_no_violations(counts, "predictions", rules)
     return counts

@@ -10,17 +10,20 @@ from kedro_handover.parameters import Group, Parameters
 
 
 class DecisionTreeGrid(Group):
-    """The values that the search tries, in every combination; arguments of scikit-learn's `DecisionTreeClassifier`.
+    """The values that the search tries, in every combination; arguments of scikit-learn's decision trees.
 
     Attributes:
         max_depth: Levels of splits, at most; MLlib's trees have 30 or fewer.
         min_samples_leaf: Training rows in each leaf, at least.
-        criterion: The impurity that a split decreases.
+        criterion: The impurity that a split decreases: `gini`, `entropy` or `log_loss` of classes; of numbers
+            `squared_error`, `friedman_mse`, `absolute_error` or `poisson`.
     """
 
     max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
     min_samples_leaf: list[PositiveInt] = Field(min_length=1)
-    criterion: list[Literal["gini", "entropy", "log_loss"]] = Field(min_length=1)
+    criterion: list[
+        Literal["gini", "entropy", "log_loss", "squared_error", "friedman_mse", "absolute_error", "poisson"]
+    ] = Field(min_length=1)
 
 
 class Candidates(Group):
@@ -65,10 +68,11 @@ class SklearnResearchParameters(Parameters):
     Attributes:
         research_rows: At most so many rows are brought from the engine to pandas; null brings them all.
         candidates: What the search tries.
-        choose: "best": the highest mean AUC over the folds; "one_standard_error": the simplest candidate within one
-            standard error of it, by family and then by the order of the grids, which go from simple to complex.
+        choose: "best": the highest mean score over the folds, which is the AUC, or R² of a regression;
+            "one_standard_error": the simplest candidate within one standard error of it, by family and then by the
+            order of the grids, which go from simple to complex.
         class_weight: "balanced" weighs rows by the inverse of their class' share; null weighs all alike.
-        threshold: Rows with a probability above it are predicted to be positive.
+        threshold: Rows with a probability above it are predicted to be positive; of two classes alone.
         seed: The `random_state` of estimators; a tree chooses by it between splits that are equally good.
     """
 
@@ -78,5 +82,5 @@ class SklearnResearchParameters(Parameters):
     candidates: Candidates
     choose: Literal["best", "one_standard_error"] = "best"
     class_weight: Literal["balanced"] | None = None
-    threshold: float = Field(gt=0, lt=1)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
     seed: int = Field(ge=0, lt=2**32)

@@ -9,9 +9,11 @@ from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.errors import DriftError
 from kedro_handover.evaluation.drift import measure_drift
+from kedro_handover.frames import prediction_columns
 from kedro_handover.lazy_types import SparkDataFrame
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.project import ProjectSpec
+from kedro_handover.tasks import Task, find_task, list_outcomes, list_scores
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +60,9 @@ def score_rows(  # noqa: PLR0913, PLR0917 - what is scored, by what, and whether
         project: `codes` are features that scores are summed up by.
 
     Returns:
-        `id`, the codes as integers, `label` (null where unknown), `probability` of the positive class, `prediction`. A
-        row that lacks a feature that the model needs ends the job with an error.
+        `id`, the codes as integers, `label` (null where unknown), `probability` of the positive class (of several
+        classes `probability_0` and so on; of a regression none), `prediction`. A row that lacks a feature that the
+        model needs ends the job with an error.
 
     Raises:
         DriftError: If the table has drifted, and is not to be scored then.
@@ -72,14 +75,14 @@ def score_rows(  # noqa: PLR0913, PLR0917 - what is scored, by what, and whether
         logger.warning(msg)
     from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
-    from kedro_handover.spark.models import add_probability
+    from kedro_handover.spark.models import add_scores
 
-    return add_probability(released_model, features).select(
-        "id",
-        *(F.col(code).cast("int").alias(code) for code in project.codes),
-        "label",
-        "probability",
-        (F.col("probability") > release["model"]["threshold"]).alias("prediction"),
+    scored = add_scores(released_model, features)
+    if find_task(features) == "binary":
+        scored = scored.withColumn("prediction", F.col("probability") > release["model"]["threshold"])
+    *keys, prediction = [name for name in prediction_columns(scored.columns) if name not in {"split", "group"}]
+    return scored.select(
+        keys[0], *(F.col(code).cast("int").alias(code) for code in project.codes), *keys[1:], prediction
     )
 
 
@@ -93,17 +96,18 @@ def summarise_scores(
     to those in the training split.
 
     Args:
-        predictions: `id`, the codes that scores are summed up by, `label`, `probability`.
+        predictions: `id`, the codes that scores are summed up by, `label`, `probability`, or what stands for it.
         valid_rows: The project's id, and the other columns that scores are summed up by.
         release: The manifest; its `data` has the row counts of the training.
         project: `id`, `summarise_by` and `codes`.
 
     Returns:
         A row for each combination of `summarise_by`: these columns, `rows`, `positive`, `negative`, `unknown`, and
-        `expected_positive`: the positive ones and the unknown ones by their chance, in rows.
+        `expected_positive`: the positive ones and the unknown ones by their chance, in rows. Of several classes there
+        are `class_0` and `expected_class_0` and so on, as no class has been thinned; of a regression `known`,
+        `unknown`, and the means `mean_label` and `mean_prediction`.
     """
-    counts = release["data"]["row_counts"]
-    odds = counts["positive"] / counts["negative"] * counts["train_negative"] / counts["train_positive"]
+    sums, arguments = _sum_up(predictions.columns, release["data"]["row_counts"], find_task(predictions))
     names = [name for name in project.summarise_by if name not in project.codes]
     columns = ", ".join(f"`{name}`" for name in project.summarise_by)
     by_columns = f"GROUP BY {columns} ORDER BY {columns}" if columns else ""  # else the summary is one row
@@ -112,17 +116,37 @@ def summarise_scores(
         SELECT
             {f"{columns}," if columns else ""}
             COUNT(*) AS rows,
-            COUNT_IF(label) AS positive,
-            COUNT_IF(NOT label) AS negative,
-            COUNT_IF(label IS NULL) AS unknown,
-            -- decimals: the sum of doubles would depend on the order of rows
-            CAST(SUM(CAST(COALESCE(
-                CAST(label AS DOUBLE), :odds * probability / (:odds * probability + 1 - probability)
-            ) AS DECIMAL(20, 12))) AS DOUBLE) AS expected_positive
+            {sums}
         FROM {{predictions}} JOIN {{names}} USING (id)
         {by_columns}
         """,  # noqa: S608 - columns of the project
-        args={"odds": odds},
+        args=arguments,
         predictions=predictions,
         names=valid_rows.withColumnRenamed(project.id, "id").select("id", *names),
     )
+
+
+def _sum_up(columns: list[str], counts: dict[str, int], task: Task) -> tuple[str, dict[str, float]]:
+    """Give the sums of a summary in SQL, and the numbers that they name; decimals, as a sum of doubles has an order."""
+    unknown = "COUNT_IF(label IS NULL) AS unknown"
+    if task == "regression":
+        means = (
+            f"CAST(AVG(CAST({name} AS DECIMAL(30, 9))) AS DOUBLE) AS mean_{name}" for name in ("label", "prediction")
+        )
+        return ", ".join(("COUNT(label) AS known", unknown, *means)), {}
+    if task == "multiclass":
+        known = [f"COUNT_IF(label = {place}) AS {name}" for place, name in enumerate(list_outcomes(counts))]
+        chances = zip(list_outcomes(counts), list_scores(columns), strict=True)
+        expected = [
+            _expect(f"CAST(label = {place} AS INT)", score, name) for place, (name, score) in enumerate(chances)
+        ]
+        return ", ".join((*known, unknown, *expected)), {}
+    odds = counts["positive"] / counts["negative"] * counts["train_negative"] / counts["train_positive"]
+    chance = ":odds * probability / (:odds * probability + 1 - probability)"
+    known = ["COUNT_IF(label) AS positive", "COUNT_IF(NOT label) AS negative"]
+    return ", ".join((*known, unknown, _expect("label", chance, "positive"))), {"odds": odds}
+
+
+def _expect(label: str, chance: str, name: str) -> str:
+    share = f"COALESCE(CAST({label} AS DOUBLE), {chance})"
+    return f"CAST(SUM(CAST({share} AS DECIMAL(20, 12))) AS DOUBLE) AS expected_{name}"

@@ -13,12 +13,13 @@ from narwhals.stable.v2.typing import FrameT, IntoFrame, IntoFrameT
 from pydantic import Field
 
 from kedro_handover.contract import KEYS, TABLE_RULES, Rule, check_no_violations, count_violations
-from kedro_handover.errors import DataError
+from kedro_handover.errors import ConfigurationError, DataError
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.expressions import any_of, combine
 from kedro_handover.frames import free_names
 from kedro_handover.hashing import HASH_RANGE, PLACES, add_hashes, add_place, modulo
 from kedro_handover.parameters import Parameters
+from kedro_handover.tasks import find_task, name_outcome
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ def split_and_balance(features: IntoFrameT, parameters: SplitParameters) -> Into
     if "split_by" in columns:
         group = nw.col("split_by").cast(nw.String)  # DuckDB does not mix numbers and text
         labelled, by = labelled.with_columns(split_by=nw.coalesce(group, nw.col("id"))), "split_by"
+    if parameters.majority_per_minority is not None and (task := find_task(features)) != "binary":
+        msg = (
+            f"split.majority_per_minority thins the larger of two classes, and the task is {task}. Set it to null; "
+            "sklearn_research.class_weight weighs several classes alike."
+        )
+        raise ConfigurationError(msg)
     balance = _split_in_order if parameters.stratify else _split_by_chance
     known = balance(labelled, by, columns, parameters)
     return known.select("id", "split", nw.col("fold").cast(nw.Int64), "label", *rest).to_native()
@@ -207,7 +214,8 @@ def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
     Returns:
         Rows of the file (`rows_in`), those rejected (`rejected`), those that are `valid`, those of them that are
         `synthetic`, by label (`positive`, `negative`, `unknown`), and of `model_input` by split and label
-        (`train_positive`, …, `test_negative`).
+        (`train_positive`, …, `test_negative`). Of several classes they are counted as `class_0`, `class_1` and so on,
+        and rows with a number to predict as `known`.
 
     Raises:
         DataError: If the tables are not of one run.
@@ -218,18 +226,16 @@ def count_rows(  # noqa: PLR0913, PLR0917 - the tables on their way
     valid = nw.from_native(valid_rows)
     is_synthetic = {"synthetic": _count(nw.col("is_synthetic"))} if "is_synthetic" in valid.collect_schema() else {}
     counted_valid = valid.select(valid=nw.len(), **is_synthetic)
+    outcomes = _tell_outcomes(features)
     counted_features = nw.from_native(features).select(
         features=nw.len(),
-        positive=_count(label),
-        negative=_count(~label),
+        **{name: _count(is_one) for name, is_one in outcomes.items()},
         unknown=_count(label.is_null()),
         **count_violations("features", feature_rules),
     )
     counted_model_input = nw.from_native(model_input).select(
-        train_positive=_count(~in_test & label),
-        train_negative=_count(~in_test & ~label),
-        test_positive=_count(in_test & label),
-        test_negative=_count(in_test & ~label),
+        **{f"{TRAIN}_{name}": _count(~in_test & is_one) for name, is_one in outcomes.items()},
+        **{f"{TEST}_{name}": _count(in_test & is_one) for name, is_one in outcomes.items()},
         **count_violations("model_input", of_model_input),
     )
     joined = (
@@ -267,6 +273,17 @@ def _thin(known: FrameT, hashed: str, majority_per_minority: float) -> FrameT:
         | (~label & (thinning < negative_share * HASH_RANGE))
     )
     return known.join(in_train, how="cross").filter(is_kept)
+
+
+def _tell_outcomes(features: IntoFrame) -> dict[str, nw.Expr]:
+    """Give what rows with a label are counted by, and which rows each is."""
+    label, task = nw.col("label"), find_task(features)
+    if task == "regression":
+        return {"known": ~label.is_null()}
+    if task == "binary":
+        return {"positive": label, "negative": ~label}
+    last = nw.from_native(features).lazy().select(last=label.max()).collect("pyarrow")["last"].to_list()[0]
+    return {name_outcome(place): label == place for place in range(int(last or 0) + 1)}
 
 
 def _count(condition: nw.Expr) -> nw.Expr:

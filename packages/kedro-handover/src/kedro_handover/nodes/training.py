@@ -15,10 +15,11 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
-from kedro_handover.models.family import LABEL_COLUMN, Family, find_family, find_family_of
+from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, find_family, find_family_of
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
-from kedro_handover.nodes.research import collect_research_rows
+from kedro_handover.nodes.research import collect_research_rows, score_features
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
+from kedro_handover.tasks import count_split, find_task, list_scores
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,10 @@ def hand_over(
         research_parameters: `threshold`, and `research_rows`: how many rows research took at most.
 
     Returns:
-        The model, verified against what its own library predicts for the rows: of a decision tree as MLlib's tree, of
-        any other as the description that a function in Java evaluates. The model as SQL. And what is promised:
-        `model_family`, `promise` in words, `score` and `probability` ("exact" or the bound), and the `rows` that were
-        tried.
+        The model, verified against what its own library predicts for the rows: of a decision tree for two classes as
+        MLlib's tree, of any other as the description that a function in Java evaluates. The model as SQL. And what is
+        promised: `model_family`, `promise` in words, `score` and `probability` ("exact" or the bound), and the `rows`
+        that were tried.
 
     Raises:
         HandOverError: If the model can't be handed over, or one bit of a row differs.
@@ -73,9 +74,10 @@ def hand_over(
     from kedro_handover.handover.tree import to_mllib, to_sql
     from kedro_handover.spark.session import get_spark
 
-    features = list(verification_rows.columns)
+    features, task = list(verification_rows.columns), find_task(model_input)
     rows = collect_research_rows(model_input, research_parameters)[features]
-    handed = prove_and_describe(research_model, prove_on=rows, threshold=research_parameters.threshold)
+    threshold = research_parameters.threshold if task == "binary" else None
+    handed = prove_and_describe(research_model, prove_on=rows, threshold=threshold)
     if not isinstance(handed, HandedOver):
         msg = f"{type(research_model).__name__} has no description."
         raise HandOverError(msg)
@@ -86,7 +88,7 @@ def hand_over(
         "digest": handed.description.digest,
     }
     logger.info("%s", promise["promise"])
-    if promise["model_family"] == "decision_tree":
+    if promise["model_family"] == "decision_tree" and task == "binary":
         model: Any = to_mllib(research_model, get_spark())
         sql = to_sql(research_model)
     elif handed.description.n_nodes <= MAX_NODES:
@@ -94,8 +96,9 @@ def hand_over(
     else:
         model, sql = handed.description, f"-- {handed.description.n_nodes:,} nodes are too many for SQL.\n"
     if handed.promise.probability == "exact":
-        probability = research_model.predict_proba(verification_rows)[:, 1]
-        return Verified(model, verification_rows.assign(probability=probability)), sql, promise
+        given = score_features(research_model, verification_rows, task)
+        scores = {name: given[name] for name in list_scores(given)}
+        return Verified(model, verification_rows.assign(**scores)), sql, promise
     return _verify(model, verification_rows), sql, promise
 
 
@@ -112,7 +115,7 @@ def train_mllib(
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
         research_model: The fitted model.
         verification_rows: A few rows of features.
-        row_counts: `train_positive` and `train_negative`.
+        row_counts: The rows of the training split, by label.
         parameters: `max_bins` and `seed`.
 
     Returns:
@@ -121,10 +124,9 @@ def train_mllib(
     Raises:
         ConfigurationError: If the model is of no family that has a counterpart.
     """
-    family, arguments, features = _find_counterpart(research_model, verification_rows)
-    learned = row_counts["train_positive"] + row_counts["train_negative"]
+    family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
     rows = _label_training_rows(model_input, "double")
-    return _verify(family.make_mllib(features, arguments, learned, parameters).fit(rows), verification_rows)
+    return _verify(family.make_mllib(of).fit(rows), verification_rows)
 
 
 def train_h2o(
@@ -140,7 +142,7 @@ def train_h2o(
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
         research_model: The fitted model.
         verification_rows: A few rows of features.
-        row_counts: `train_positive` and `train_negative`.
+        row_counts: The rows of the training split, by label.
         parameters: `h2o` and `seed`.
 
     Returns:
@@ -152,12 +154,11 @@ def train_h2o(
     """
     from kedro_handover.spark.h2o import train_in_h2o
 
-    family, arguments, features = _find_counterpart(research_model, verification_rows)
-    learned = row_counts["train_positive"] + row_counts["train_negative"]
-    rows = _label_training_rows(model_input, "string")
+    family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
+    rows = _label_training_rows(model_input, "double" if of.task == "regression" else "string")
 
     def make_estimator() -> Any:
-        return family.make_h2o(features, arguments, learned, parameters)
+        return family.make_h2o(of)
 
     return _verify(train_in_h2o(make_estimator, rows, parameters.h2o.attempts), verification_rows)
 
@@ -172,30 +173,44 @@ def predict_on_spark(
     """Predict both splits with a model on Spark.
 
     Args:
-        model: Takes the features, gives `probability`.
+        model: Takes the features, gives what `kedro_handover.spark.models.add_scores` says.
         model_input: `id`, `split`, `fold`, `label`, `group` if there is one, and the features.
         parameters: `threshold`.
 
     Returns:
-        The predictions table: `id`, `split`, `group`, `label`, `probability` (of the positive class), `prediction`.
+        The predictions table: `id`, `split`, `group`, `label`, `probability` (of the positive class; of several classes
+        `probability_0` and so on; of a regression none), `prediction`.
     """
     from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
-    from kedro_handover.spark.models import add_probability
+    from kedro_handover.spark.models import add_scores
 
-    scored = add_probability(model.model, model_input)
-    predicted = scored.withColumn("prediction", F.col("probability") > parameters.threshold)
+    predicted = add_scores(model.model, model_input)
+    if find_task(model_input) == "binary":
+        predicted = predicted.withColumn("prediction", F.col("probability") > parameters.threshold)
     return predicted.select(*prediction_columns(predicted.columns))
 
 
-def _find_counterpart(model: Any, verification_rows: DataFrame) -> tuple[Family, dict[str, Any], list[str]]:
-    """Find the family of a fitted model; give it with the model's arguments and the features."""
+def _find_counterpart(
+    model_input: SparkDataFrame,
+    model: Any,
+    verification_rows: DataFrame,
+    row_counts: dict[str, int],
+    parameters: SparkProductionParameters,
+) -> tuple[Family, Counterpart]:
+    """Find the family of a fitted model, and what its counterpart is made from."""
     name = find_family_of(model)
     if name is None:
         msg = f"{type(model).__name__} is of no model family, so nothing in production can be trained like it."
         raise ConfigurationError(msg)
     family = find_family(name)
-    return family, family.list_arguments(model), list(verification_rows.columns)
+    return family, Counterpart(
+        task=find_task(model_input),
+        features=list(verification_rows.columns),
+        arguments=family.list_arguments(model),
+        rows=count_split(row_counts, TRAIN),
+        parameters=parameters,
+    )
 
 
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:
@@ -210,7 +225,7 @@ def _verify(model: Any, verification_rows: DataFrame) -> VerifiedModel:
     from kedro_handover.datasets.verified_model_dataset import VerifiedModel as Verified
     from kedro_handover.datasets.verified_model_dataset import predict_verification
 
-    return Verified(model, verification_rows.assign(probability=predict_verification(model, verification_rows)))
+    return Verified(model, verification_rows.assign(**predict_verification(model, verification_rows)))
 
 
 def _list_features(columns: list[str]) -> list[str]:

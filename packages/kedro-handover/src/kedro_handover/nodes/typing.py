@@ -26,12 +26,15 @@ from kedro_handover.schema import (
     MISSING_MARKS,
     NO_AGE,
     Category,
+    ClassLabel,
     Column,
     Date,
     Label,
     Number,
+    NumberLabel,
     Schema,
 )
+from kedro_handover.tasks import name_outcome
 from kedro_handover.text import trim_text
 
 logger = logging.getLogger(__name__)
@@ -105,19 +108,22 @@ def count_classes(raw_rows: IntoFrame, schema: Schema, dataset: str) -> dict[str
 
     Args:
         raw_rows: All columns as text.
-        schema: Its label has the texts of both classes.
+        schema: Its label has the texts of the classes, or is a number.
         dataset: What the table is called in messages.
 
     Returns:
-        `positive`, `negative`, and `unknown`: all other rows.
+        `positive` and `negative`, or `class_0`, `class_1` and so on, or, of numbers, `known`: the cells that have some
+        text; and `unknown`: all other rows.
 
     Raises:
-        DataError: If one of the classes is not there.
+        DataError: If one of the classes is not there, or no number is.
     """
     label = schema.label
     text = nw.from_native(raw_rows).lazy().select(label=trim_text(label.name))
     counted = text.group_by("label").agg(rows=nw.len()).collect()
     rows = dict(zip(counted["label"].to_list(), map(int, counted["rows"].to_list()), strict=True))
+    if not isinstance(label, Label):
+        return _count_outcomes(rows, label, dataset)
     positive, negative = (sum(rows.get(one, 0) for one in texts) for texts in (label.positive, label.negative))
     total = sum(rows.values())
     if not (positive and negative):
@@ -128,6 +134,25 @@ def count_classes(raw_rows: IntoFrame, schema: Schema, dataset: str) -> dict[str
         )
         raise DataError(msg)
     return {"positive": positive, "negative": negative, "unknown": total - positive - negative}
+
+
+def _count_outcomes(rows: dict[str | None, int], label: ClassLabel | NumberLabel, dataset: str) -> dict[str, int]:
+    """Count what is no label of two classes."""
+    total = sum(rows.values())
+    if isinstance(label, NumberLabel):
+        known = sum(of for text, of in rows.items() if text and text.lower() not in MISSING_IN_NUMBERS)
+        if not known:
+            msg = f"{dataset}: of {total:,} rows none has a {label.in_file} to learn from. Use a file that has some."
+            raise DataError(msg)
+        return {"known": known, "unknown": total - known}
+    counts = {name_outcome(n): sum(rows.get(text, 0) for text in texts) for n, texts in enumerate(label.classes)}
+    if missing := [texts[0] for texts, of in zip(label.classes, counts.values(), strict=True) if not of]:
+        msg = (
+            f"{dataset}: a model needs rows of all {len(counts)} classes, and of {total:,} rows none has "
+            f"{label.in_file} {' or '.join(map(repr, missing))}. Use a file that has them, or change the schema."
+        )
+        raise DataError(msg)
+    return {**counts, "unknown": total - sum(counts.values())}
 
 
 def type_rows(raw_rows: IntoFrameT, schema: Schema) -> IntoFrameT:
@@ -141,28 +166,32 @@ def type_rows(raw_rows: IntoFrameT, schema: Schema) -> IntoFrameT:
         `row_number`, `malformed_line`, the columns of `schema.types`, and for the label and each number and date
         `<name>_is_odd`: whether there is a text that can't be read as one.
     """
-    typed: tuple[Number | Date, ...] = (*schema.numbers, *schema.dates)
+    label = schema.label
+    numbers = (*((label,) if isinstance(label, NumberLabel) else ()), *schema.numbers)
+    typed: tuple[Number | Date, ...] = (*numbers, *schema.dates)
     # Each step names what the next one uses: pandas works out an expression anew wherever it stands.
-    numbers, dates = schema.numbers, schema.dates
-    given = (schema.label, *schema.columns)
+    dates = schema.dates
+    classes = {} if isinstance(label, NumberLabel) else {label.name: _read_class("label_text", label)}
+    odd_class = {f"{name}_is_odd": ~nw.col("label_text").is_null() & nw.col(name).is_null() for name in classes}
+    given = (label, *schema.columns)
     texts = {column.name: trim_text(column.name) for column in given}
     frame = nw.from_native(raw_rows).with_columns(**{schema.id_name: _read_id(schema)}, **texts)
     for columns in (
         {column.name: _given(column) for column in given},
         {
-            "label_text": nw.col(schema.label.name),
+            **({"label_text": nw.col(label.name)} if classes else {}),
             **{f"{number.name}_text": _bare(number) for number in numbers},
             **{f"{day.name}_text": nw.col(day.name).str.replace_all(TIME_OF_DAY, "") for day in dates},
         },
         {f"{number.name}_text": _plain(number) for number in numbers},
         *({f"{day.name}_text": step(day) for day in dates} for step in (_pad_first, _pad_second, _order, _real_day)),
         {
-            schema.label.name: _either("label_text", schema.label),
+            **classes,
             **{f"{number.name}_value": nw.col(f"{number.name}_text").cast(nw.Float64) for number in numbers},
             **{f"{day.name}_value": nw.col(f"{day.name}_text").str.to_datetime("%Y-%m-%d") for day in dates},
         },
         {
-            f"{schema.label.name}_is_odd": ~nw.col("label_text").is_null() & nw.col(schema.label.name).is_null(),
+            **odd_class,
             **{f"{column.name}_is_odd": ~nw.col(column.name).is_null() & _is_no_value(column) for column in typed},
         },
         {
@@ -171,7 +200,7 @@ def type_rows(raw_rows: IntoFrameT, schema: Schema) -> IntoFrameT:
         },
     ):
         frame = frame.with_columns(**columns) if columns else frame
-    odd = [f"{column.name}_is_odd" for column in (schema.label, *typed)]
+    odd = [f"{column.name}_is_odd" for column in dict.fromkeys((label, *typed))]
     return frame.select("row_number", "malformed_line", *schema.types, *odd).to_native()
 
 
@@ -183,11 +212,11 @@ def schema_rules(schema: Schema) -> list[Rule]:
 
     Returns:
         The rules, about what `type_rows` gives, with `rows_of_id` beside it. A row is rejected that is malformed, has
-        no id or one that another row has, or has a label that is neither class. Other cells that can't be read are
-        missing values: their rows are kept and counted. Where columns are many, one rule is about all of a kind.
+        no id or one that another row has, or has a label that is no class or no number. Other cells that can't be read
+        are missing values: their rows are kept and counted. Where columns are many, one rule is about all of a kind.
     """
     label = schema.label
-    texts = " or ".join(map(repr, (*label.positive, *label.negative)))
+    texts = "a number" if isinstance(label, NumberLabel) else " or ".join(map(repr, _list_texts(label)))
     rules = [
         Rule("row_is_whole", "The row has as many fields as the header.", ~nw.col("malformed_line").is_null()),
         Rule("label_is_readable", f"{label.in_file} is {texts}, or empty.", nw.col(f"{label.name}_is_odd")),
@@ -288,7 +317,7 @@ def _read_id(schema: Schema) -> nw.Expr:
 def _given(column: Column) -> nw.Expr:
     """Give the text of a cell; null where there is nothing, or a mark for nothing."""
     text = nw.col(column.name)
-    if isinstance(column, Number | Category | Date | Label):
+    if isinstance(column, Number | Category | Date | Label | ClassLabel):
         marks = MISSING_IN_NUMBERS if isinstance(column, Number) else MISSING_MARKS
         return nw.when((text != "") & ~text.str.to_lowercase().is_in(list(marks))).then(text)
     return nw.when(text != "").then(text)
@@ -331,6 +360,21 @@ def _either(column: str, label: Label) -> nw.Expr:
     # `is_in` would give a boolean of NumPy's in pandas, which knows no null.
     is_positive = any_of(text == one for one in label.positive)
     return nw.when(text.is_in([*label.positive, *label.negative])).then(is_positive)
+
+
+def _read_class(column: str, label: Label | ClassLabel) -> nw.Expr:
+    """Give the class that a text says, null for anything else."""
+    if isinstance(label, Label):
+        return _either(column, label)
+    text = nw.col(column)
+    places = [any_of(text == one for one in texts).cast(nw.Int64) * n for n, texts in enumerate(label.classes)]
+    return nw.when(text.is_in(list(_list_texts(label)))).then(combine(places, add))
+
+
+def _list_texts(label: Label | ClassLabel) -> tuple[str, ...]:
+    if isinstance(label, Label):
+        return (*label.positive, *label.negative)
+    return tuple(chain.from_iterable(label.classes))
 
 
 def _pad_first(day: Date) -> nw.Expr:

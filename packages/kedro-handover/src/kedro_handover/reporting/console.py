@@ -10,8 +10,14 @@ from rich.table import Table
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.formatting import describe_rows, format_share
 from kedro_handover.project import ProjectSpec
+from kedro_handover.tasks import Task
 
-SHOWN = {"auc": "AUC", "ks": "KS"}
+SHOWN: dict[Task, dict[str, str]] = {
+    "binary": {"auc": "AUC", "ks": "KS"},
+    "multiclass": {"auc": "AUC", "balanced_accuracy": "balanced accuracy"},
+    "regression": {"r2": "R²", "mae": "MAE"},
+}
+"""The metrics of the test split by task; the first is that of the training split too."""
 
 
 def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
@@ -35,8 +41,10 @@ def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
     table = Table(title=f"{project.words.question} The test split")
     table.add_column("model", no_wrap=True)
     table.add_column("rows", justify="right")
-    table.add_column(f"{TRAIN} AUC", justify="right")
-    for title in SHOWN.values():
+    shown = SHOWN[project.task]
+    (first, first_title), *_ = shown.items()
+    table.add_column(f"{TRAIN} {first_title}", justify="right")
+    for title in shown.values():
         table.add_column(title, justify="right")
     table.add_column("agreement", justify="right")
     table.add_column("seconds", justify="right")
@@ -45,8 +53,8 @@ def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
         table.add_row(
             model,
             f"{test['rows']:,}",
-            f"{by_split[TRAIN]['auc']:.4f}",
-            *(f"{test[metric]:.4f}" for metric in SHOWN),
+            f"{by_split[TRAIN][first]:.4f}",
+            *(f"{test[metric]:.4f}" for metric in shown),
             format_share(agreement[model]) if agreement and model in agreement else "",
             f"{seconds[model]:.1f}" if seconds and model in seconds else "",
         )

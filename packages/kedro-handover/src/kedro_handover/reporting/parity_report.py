@@ -21,19 +21,30 @@ def render_parity_markdown(parity: dict[str, dict[str, Any]]) -> str:
     Returns:
         The table, in Markdown, and the failures if there are any.
     """
-    lines = [
-        "# Parity report: production against research",
-        "",
-        "| model | rows | differing | same label | largest \\|Δp\\| | mean \\|Δp\\| | AUC | research | PSI |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(
-            f"| {TITLES[name]} | {one['n_rows']:,} | {one['n_diff']:,} | {format_share(one['agreement'])} | "
-            f"{one['max_abs_diff']:.4g} | {one['mean_abs_diff']:.4g} | {one['auc']:.4f} | {one['research_auc']:.4f} | "
-            f"{one['psi']:.4g} |"
-            for name, one in parity.items()
-        ),
-        "",
-    ]
+    are_numbers = any("r2" in one for one in parity.values())
+    lines = ["# Parity report: production against research", ""]
+    if are_numbers:
+        lines += [
+            "| model | rows | differing | largest \\|Δ\\| | mean \\|Δ\\| | R² | research | PSI |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(
+                f"| {TITLES[name]} | {one['n_rows']:,} | {one['n_diff']:,} | {one['max_abs_diff']:.4g} | "
+                f"{one['mean_abs_diff']:.4g} | {one['r2']:.4f} | {one['research_r2']:.4f} | {one['psi']:.4g} |"
+                for name, one in parity.items()
+            ),
+        ]
+    else:
+        lines += [
+            "| model | rows | differing | same label | largest \\|Δp\\| | mean \\|Δp\\| | AUC | research | PSI |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(
+                f"| {TITLES[name]} | {one['n_rows']:,} | {one['n_diff']:,} | {format_share(one['agreement'])} | "
+                f"{one['max_abs_diff']:.4g} | {one['mean_abs_diff']:.4g} | {one['auc']:.4f} | "
+                f"{one['research_auc']:.4f} | {one['psi']:.4g} |"
+                for name, one in parity.items()
+            ),
+        ]
+    lines.append("")
     failures = [f"- {name}: {failure}" for name, one in parity.items() for failure in one["failures"]]
     lines += ["Out of tolerance; nothing is released:", "", *failures] if failures else ["All within tolerance."]
     return "\n".join(lines) + "\n"

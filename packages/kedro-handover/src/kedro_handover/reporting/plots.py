@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from kedro_handover.contract import KEYS
-from kedro_handover.evaluation.predictions import TEST, TRAIN, PredictionHistogram
+from kedro_handover.evaluation.predictions import TEST, TRAIN, ClassHistograms, NumberPairs, PredictionHistogram
 from kedro_handover.lazy_types import DataFrame, Figure
 from kedro_handover.project import ProjectSpec
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.container import BarContainer
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#737373"
+CLASS_COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+"""Of several classes; where there are more, the colours come again with another line."""
+
+CLASS_LINES = ("-", "--", "-.", ":")
 SPLIT_LINES: dict[str, dict[str, Any]] = {TRAIN: {"color": GREY, "linestyle": "--"}, TEST: {"color": BLUE}}
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
@@ -41,7 +45,20 @@ STYLE: dict[Any, Any] = {
 DARK_SHARE = 0.71
 """Above it, white is read better than black on the blue of the confusion matrix."""
 
+DIFFERENCES = {
+    "binary": ("|Δp|", "mean difference in the probability of being {positive}, 0 to 1"),
+    "multiclass": ("|Δp|", "mean difference in the probability of a class, 0 to 1"),
+    "regression": ("|Δ|", "mean difference in the predicted {value}"),
+}
+"""How differences are called: in a table, and in words."""
+
+FEW_CLASSES = 3
+"""The confusion matrix of more classes is larger, with smaller numbers."""
+
 LEVELS_SHOWN = 3
+CELLS_SHOWN = 60
+"""So many cells has a figure of predicted against actual numbers along each axis."""
+
 BARS_SHOWN = 30
 """A figure with more bars than that shows the longest, and says so."""
 
@@ -64,7 +81,7 @@ BESIDE_INCHES, BELOW_INCHES = 0.5, 0.35
 """What ticks and their names take beside and below an axis, at least."""
 
 
-def plot_confusion_matrix(metrics: dict[str, dict[str, float]], project: ProjectSpec) -> Figure:
+def plot_confusion_matrix(metrics: dict[str, dict[str, Any]], project: ProjectSpec) -> Figure:
     """Plot the confusion matrix of the test split: rows, and shares of each true class.
 
     Args:
@@ -72,29 +89,35 @@ def plot_confusion_matrix(metrics: dict[str, dict[str, float]], project: Project
         project: Its words.
     """
     test, words = metrics[TEST], project.words
-    counts = ((test["true_positive"], test["false_negative"]), (test["false_positive"], test["true_negative"]))
+    if "confusion_matrix" in test:
+        counts, names = test["confusion_matrix"], words.classes
+    else:
+        counts = [[test["true_positive"], test["false_negative"]], [test["false_positive"], test["true_negative"]]]
+        names = [words.positive, words.negative]
     shares = [[count / sum(row) for count in row] for row in counts]
-    classes = [textwrap.fill(shorten(word, CLASS_CHARACTERS), 15) for word in (words.positive, words.negative)]
-    with new_figure(5.4, 4.4, grid=False) as (figure, axes):
+    classes = [textwrap.fill(shorten(word, CLASS_CHARACTERS), 15) for word in names]
+    more = max(0, len(names) - FEW_CLASSES)
+    with new_figure(5.4 + 0.7 * more, 4.4 + 0.7 * more, grid=False) as (figure, axes):
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row, column in product((0, 1), repeat=2):
+        for row, column in product(range(len(names)), repeat=2):
             count, share = counts[row][column], shares[row][column]
             colour = "white" if share > DARK_SHARE else "black"
-            axes.text(column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=colour, size=13)
+            size = 13 if len(names) <= FEW_CLASSES else 9
+            axes.text(column, row, f"{count:,}\n{share:.1%}", ha="center", va="center", color=colour, size=size)
         axes.set(
             title="Confusion matrix, test split",
-            xticks=[0, 1],
+            xticks=range(len(names)),
             xticklabels=classes,
             xlabel="predicted",
-            yticks=[0, 1],
+            yticks=range(len(names)),
             yticklabels=classes,
             ylabel=f"true ({test['rows']:,} {words.rows}; shares are of each true class)",
         )
     return figure
 
 
-def plot_roc_curve(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Plot the ROC curve of each split, with the area under it.
+def plot_roc_curve(histograms: dict[str, Any], project: ProjectSpec) -> Figure:
+    """Plot the ROC curve of each split, with the area under it; of several classes that of each in the test split.
 
     Args:
         histograms: The counted predictions of each split.
@@ -102,16 +125,25 @@ def plot_roc_curve(histograms: dict[str, PredictionHistogram], project: ProjectS
     """
     from kedro_handover.evaluation.metrics import area_under_roc, roc_curve
 
-    words = project.words
+    words, several = project.words, _list_classes(histograms, project)
+    lines = several or [(split, histogram, SPLIT_LINES[split]) for split, histogram in histograms.items()]
+    title = "ROC curve"
+    across = f"share of {words.rows} that are {words.negative}, predicted {words.positive}"
+    up = f"share of {words.positive} {words.rows}, predicted {words.positive}"
+    if several:
+        title = "ROC curve of each class against all others, test split"
+        across, up = (
+            f"share of other {words.rows}, scored as high",
+            f"share of {words.rows} of the class that are found",
+        )
     with new_figure(5.4, 5) as (figure, axes):
-        for split, histogram in histograms.items():
-            label = f"{split}: AUC {area_under_roc(histogram):.3f}"
-            axes.plot(*roc_curve(histogram), label=label, **SPLIT_LINES[split])
+        for name, histogram, line in lines:
+            axes.plot(*roc_curve(histogram), label=f"{name}: AUC {area_under_roc(histogram):.3f}", **line)
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="by chance: 0.500")
         axes.set(
-            title="ROC curve",
-            xlabel=f"share of {words.rows} that are {words.negative}, predicted {words.positive}",
-            ylabel=f"share of {words.positive} {words.rows}, predicted {words.positive}",
+            title=title,
+            xlabel=across,
+            ylabel=up,
             aspect="equal",
         )
         _as_shares(axes.xaxis, axes.yaxis)
@@ -119,8 +151,8 @@ def plot_roc_curve(histograms: dict[str, PredictionHistogram], project: ProjectS
     return figure
 
 
-def plot_precision_recall(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Plot the precision-recall curves of the test split, for each of the two classes as the one to find.
+def plot_precision_recall(histograms: dict[str, Any], project: ProjectSpec) -> Figure:
+    """Plot the precision-recall curves of the test split, for each of the classes as the one to find.
 
     Args:
         histograms: The counted predictions of each split.
@@ -128,19 +160,25 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram], project: P
     """
     from kedro_handover.evaluation.metrics import average_precision, precision_recall_curve, reverse
 
-    test, words = histograms[TEST], project.words
+    words, several = project.words, _list_classes(histograms, project)
+    classes = several
+    if not classes:
+        test, named = histograms[TEST], [shorten(word, CLASS_CHARACTERS) for word in (words.positive, words.negative)]
+        classes = [(named[0], test, {"color": BLUE}), (named[1], reverse(test), {"color": VERMILION})]
     with new_figure(6.2, 5.2) as (figure, axes):
-        for word, histogram, colour in ((words.positive, test, BLUE), (words.negative, reverse(test), VERMILION)):
+        for name, histogram, line in classes:
             precision, recall = precision_recall_curve(histogram)
-            share, name = precision[-1], shorten(word, CLASS_CHARACTERS)
+            share = precision[-1]
             axes.plot(
                 recall,
                 precision,
-                color=colour,
+                **line,
                 marker="o" if len(recall) == 1 else None,  # one point makes no line
                 label=f"{name}: average precision {average_precision(histogram):.3f}",
             )
-            axes.axhline(share, color=colour, linestyle=":", linewidth=1, label=f"{name} by chance: {share:.3f}")
+            if not several:
+                label = f"{name} by chance: {share:.3f}"
+                axes.axhline(share, color=line["color"], linestyle=":", linewidth=1, label=label)
         axes.set(
             title="Precision and recall, test split",
             xlabel="recall: share of the class that is found",
@@ -148,14 +186,16 @@ def plot_precision_recall(histograms: dict[str, PredictionHistogram], project: P
             ylim=(0, 1.02),
         )
         _as_shares(axes.xaxis, axes.yaxis)
-        longest = max(len(words.positive), len(words.negative))
+        longest = max(map(len, words.classes)) if several else max(len(words.positive), len(words.negative))
         # Below the axes: the curves leave no room of their own.
         figure.legend(loc="outside lower center", ncols=2 if longest <= LEGEND_CHARACTERS else 1)
     return figure
 
 
-def plot_calibration(histograms: dict[str, PredictionHistogram], project: ProjectSpec) -> Figure:
-    """Plot the share of positive rows against the predicted probability, in bins of about equal numbers.
+def plot_calibration(histograms: dict[str, Any], project: ProjectSpec) -> Figure:
+    """Plot the share of positive rows, or of rows of each class, against the predicted probability.
+
+    The rows are in bins of about equal numbers; of several classes they are those of the test split.
 
     Args:
         histograms: The counted predictions of each split.
@@ -163,23 +203,109 @@ def plot_calibration(histograms: dict[str, PredictionHistogram], project: Projec
     """
     from kedro_handover.evaluation.metrics import calibration
 
-    words = project.words
+    words, several = project.words, _list_classes(histograms, project)
+    lines = several or [(split, histogram, SPLIT_LINES[split]) for split, histogram in histograms.items()]
     with new_figure(5.4, 5) as (figure, axes):
         axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as predicted")
-        for split, histogram in histograms.items():
+        for name, histogram, line in lines:
             predicted, outcome = calibration(histogram)
-            axes.plot(predicted, outcome, marker="o", label=split, **SPLIT_LINES[split])
+            axes.plot(predicted, outcome, marker="o", label=name, **line)
         axes.set(
-            title="Calibration",
-            xlabel=f"mean predicted probability of being {words.positive}",
-            ylabel=f"share of {words.rows} that are {words.positive}",
+            title="Calibration of each class, test split" if several else "Calibration",
+            xlabel=f"mean predicted probability of being {'of the class' if several else words.positive}",
+            ylabel=f"share of {words.rows} that are {'of the class' if several else words.positive}",
             aspect="equal",
             xlim=(0, 1),
             ylim=(0, 1.02),
         )
         _as_shares(axes.xaxis, axes.yaxis)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left" if several else "lower right")
     return figure
+
+
+def plot_predicted_actual(histograms: dict[str, NumberPairs], project: ProjectSpec) -> Figure:
+    """Plot the numbers that a regression predicts against those that there are, in the test split.
+
+    Args:
+        histograms: The counted predictions of each split.
+        project: Its words.
+    """
+    import numpy as np
+    from matplotlib.colors import LogNorm
+
+    test, value = histograms[TEST], project.words.value
+    ends = min(test.label.min(), test.prediction.min()), max(test.label.max(), test.prediction.max())
+    edges = np.linspace(*ends, CELLS_SHOWN + 1) if ends[0] < ends[1] else np.array([ends[0] - 0.5, ends[0] + 0.5])
+    with new_figure(6.2, 5.2) as (figure, axes):
+        _, _, _, image = axes.hist2d(
+            test.label,
+            test.prediction,
+            bins=[edges, edges],
+            weights=test.rows,
+            cmin=0.5,
+            cmap="viridis_r",
+            norm=LogNorm(),
+        )
+        axes.plot(edges[[0, -1]], edges[[0, -1]], color="black", linestyle=":", linewidth=1, label="as predicted")
+        figure.colorbar(image, ax=axes, label=f"{project.words.rows} in a cell")
+        axes.set(title="Predicted against actual, test split", xlabel=f"actual {value}", ylabel=f"predicted {value}")
+        axes.legend(loc="upper left")
+    return figure
+
+
+def plot_residuals(histograms: dict[str, NumberPairs], project: ProjectSpec) -> Figure:
+    """Plot how far the numbers that a regression predicts are from those that there are, in train and test.
+
+    Args:
+        histograms: The counted predictions of each split.
+        project: Its words.
+    """
+    import numpy as np
+
+    errors = {split: pairs.prediction - pairs.label for split, pairs in histograms.items()}
+    largest = max(float(np.abs(error).max()) for error in errors.values()) or 1.0
+    edges = np.linspace(-largest, largest, CELLS_SHOWN + 1)
+    with new_figure(5.4, 5) as (figure, axes):
+        for split, error in errors.items():
+            rows = histograms[split].rows
+            axes.hist(
+                error,
+                bins=edges.tolist(),
+                weights=rows / rows.sum(),
+                histtype="step",
+                label=split,
+                **SPLIT_LINES[split],
+            )
+        axes.axvline(0, color="black", linestyle=":", linewidth=1)
+        axes.set(
+            title="Residuals",
+            xlabel=f"predicted minus actual {project.words.value}",
+            ylabel=f"share of {project.words.rows}",
+        )
+        _as_shares(axes.yaxis)
+        axes.legend(loc="upper left")
+    return figure
+
+
+def _list_classes(
+    histograms: dict[str, Any], project: ProjectSpec
+) -> list[tuple[str, PredictionHistogram, dict[str, Any]]]:
+    """Give the name, the counted test rows and the line of each of several classes; none where there are two."""
+    test = histograms[TEST]
+    if not isinstance(test, ClassHistograms):
+        return []
+    colours = len(CLASS_COLOURS)
+    return [
+        (
+            shorten(word, CLASS_CHARACTERS),
+            histogram,
+            {
+                "color": CLASS_COLOURS[place % colours],
+                "linestyle": CLASS_LINES[place // colours % len(CLASS_LINES)],
+            },
+        )
+        for place, (word, histogram) in enumerate(zip(project.words.classes, test.by_class, strict=True))
+    ]
 
 
 def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
@@ -224,7 +350,7 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
 
     tree, which = _find_tree(research_model)
     words = project.words
-    positive, negative = (shorten(word, CLASS_CHARACTERS) for word in (words.positive, words.negative))
+    classes = [shorten(word, CLASS_CHARACTERS) for word in words.classes or (words.negative, words.positive)]
     with new_figure(15, 6.4, grid=False) as (figure, axes):
         if tree is None:
             text = f"{type(research_model).__name__} has no tree of scikit-learn that could be shown."
@@ -236,7 +362,7 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
             tree,
             max_depth=LEVELS_SHOWN - 1,
             feature_names=[shorten(name_feature(str(name)), CLASS_CHARACTERS) for name in names],
-            class_names=[negative, positive] if hasattr(tree, "classes_") else None,
+            class_names=classes if hasattr(tree, "classes_") else None,
             filled=True,
             impurity=False,
             proportion=True,
@@ -247,7 +373,11 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
         )
         depth, leaves = tree.get_depth(), tree.get_n_leaves()
         shown = "A whole tree" if depth < LEVELS_SHOWN else f"The first {LEVELS_SHOWN} levels of a tree"
-        value = f"shares of {negative} and {positive}" if hasattr(tree, "classes_") else "what the tree adds"
+        if hasattr(tree, "classes_"):
+            value = f"shares of {', '.join(classes[:-1])} and {classes[-1]}"
+        else:
+            is_added = project.task != "regression" or hasattr(research_model, "init_")  # a booster's is
+            value = "what the tree adds" if is_added else f"predicted {words.value}"
         axes.set_title(
             f"{shown} of depth {depth} with {leaves} {'leaf' if leaves == 1 else 'leaves'}{which}. "
             f"value: {value}; left is yes"
@@ -291,7 +421,7 @@ def plot_drift(drift: dict[str, Any]) -> Figure:
 
 
 def plot_disagreement(by_group: list[dict[str, Any]], project: ProjectSpec) -> Figure:
-    """Plot how far a model's probabilities are from those of research in each group.
+    """Plot how far a model's probabilities, or predicted numbers, are from those of research in each group.
 
     Args:
         by_group: Records with `group` and `mean_abs_diff`.
@@ -309,8 +439,8 @@ def plot_disagreement(by_group: list[dict[str, Any]], project: ProjectSpec) -> F
         axes.xaxis.set_major_formatter("{x:.2g}")  # else a factor such as 1e-8 stands over the axis' label
         axes.locator_params(axis="x", nbins=4)
         axes.set(
-            title=f"Mean |Δp| by {word}, test split{which}",
-            xlabel=f"mean difference in the probability of being {project.words.positive}, 0 to 1",
+            title=f"Mean {DIFFERENCES[project.task][0]} by {word}, test split{which}",
+            xlabel=DIFFERENCES[project.task][1].format_map(project.words.model_dump()),
         )
         axes.margins(x=0.15)
     return figure
