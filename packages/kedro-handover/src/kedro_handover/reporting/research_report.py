@@ -60,6 +60,14 @@ HEADLINES: dict[Task, tuple[tuple[str, str, str], ...]] = {
 }
 """The first numbers of the report: the split, the metric, and what it is called."""
 
+ARGUMENTS_SHOWN = {
+    "family": "Family",
+    "max_depth": "Depth at most",
+    "min_samples_leaf": "Rows in a leaf, at least",
+    "criterion": "Criterion",
+}
+"""How the arguments of an estimator are called that have a title; the others keep their names."""
+
 NO_ARGUMENTS = {"rank", *(f"{kind}_{score}" for kind in ("mean", "std") for score in SCORE_TITLES)}
 """What a record of the search has beside the arguments of the candidate."""
 
