@@ -174,7 +174,7 @@ def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
     table = "kedro_handover.datasets.spark_table_dataset.SparkTableDataset"
     assert {prod[name]["type"] for name in different} == {table}
     assert prod["raw_rows"]["table"]["type"] == table
-    assert prod["census_file"] == base["census_file"]
+    assert prod["census_file"]["filepath"] == base["census_file"]["filepath"]
     assert all(
         one["filepath"].startswith("data/prod/")
         for one in prod.values()

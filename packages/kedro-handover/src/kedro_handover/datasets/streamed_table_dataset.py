@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
+class StreamedTableDataset(AbstractDataset[Any, Any]):
     """Writes batches to one Parquet file, in the memory of one batch; loads it as the engine's tables are loaded.
 
-    The file is written beside its place and renamed into it: what fails on the way leaves the one before.
+    A table that the engine itself has read is written as the engine's tables are. The file is written beside its place
+    and renamed into it: what fails on the way leaves the one before.
     """
 
     def __init__(self, *, filepath: str, table: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
@@ -32,15 +33,18 @@ class StreamedTableDataset(AbstractDataset["pa.RecordBatchReader", Any]):
         self._table: AbstractDataset[Any, Any] = AbstractDataset.from_config("table", {**table, "filepath": filepath})
         self.metadata = metadata
 
-    def save(self, data: pa.RecordBatchReader) -> None:
+    def save(self, data: pa.RecordBatchReader | Any) -> None:
         """Write a table in place of the one before.
 
         Args:
-            data: Its batches.
+            data: Its batches, or a frame of the engine.
         """
         import pyarrow as pa
         from pyarrow import parquet
 
+        if not isinstance(data, pa.RecordBatchReader):
+            self._table.save(data)
+            return
         # Least and greatest of texts are of no use to anyone, and take as long to find as the texts to write. How
         # Arrow had the columns is not noted: dictionaries of text are text to whoever reads them.
         numbers = [field.name for field in data.schema if pa.types.is_integer(field.type)]

@@ -20,7 +20,7 @@ from kedro_handover.contract import MOST_RULES, Rule, outside
 from kedro_handover.errors import DataError
 from kedro_handover.expressions import any_of, combine
 from kedro_handover.lazy_types import RecordBatchReader
-from kedro_handover.nodes.validation import count_repeated_ids, take_columns
+from kedro_handover.nodes.validation import count_repeated_ids, name_columns, take_columns
 from kedro_handover.schema import (
     MISSING_IN_NUMBERS,
     MISSING_MARKS,
@@ -45,8 +45,6 @@ MOST = 1e30
 RULES_OF_A_PROJECT = 12
 """So many flags are left for rules of a project's own."""
 
-COLUMNS_SHOWN = 8
-
 TIME_OF_DAY = r"[T ]+[0-9]{1,2}:[0-9]{2}.*$"
 DAY = (
     r"^(?:(?:19|20)[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -56,35 +54,30 @@ DAY = (
 """A day of the calendar, leap years included: engines differ in what they do with any other text."""
 
 
-def read_rows(table: RecordBatchReader, schema: Schema, dataset: str) -> RecordBatchReader:
+def read_rows(table: RecordBatchReader | IntoFrameT, schema: Schema, dataset: str) -> RecordBatchReader | IntoFrameT:
     """Take the columns of a schema from a table of text, part by part, by their names in the project.
 
     Args:
-        table: `row_number`, `malformed_line` and the columns of the file, as text.
+        table: `row_number`, `malformed_line` and the columns of the file, as text: batches of Arrow's, or a frame of
+            the engine that reads the file.
         schema: The columns to take.
         dataset: What the table is called in messages.
 
     Returns:
-        `row_number`, `malformed_line` and the columns of the schema, as text.
+        `row_number`, `malformed_line` and the columns of the schema, as text, as the table came.
 
     Raises:
         DataError: If columns are missing, or there are no rows.
     """
     import pyarrow as pa
 
-    row_number, malformed_line, *found = table.schema.names
     expected = [column.in_file for column in schema.in_file]
-    unknown = [name for name in found if name not in expected]
-    if missing := [name for name in expected if name not in found]:
-        msg = (
-            f"{dataset}: {len(missing)} of {len(expected)} columns are missing: {_list(missing)}. "
-            f"Not known: {_list(unknown) or 'none'}. Use a file that has them, or change the schema."
-        )
-        raise DataError(msg)
-    if unknown:
-        logger.info("Left out, as the schema has no such columns: %s.", _list(unknown))
-    taken = take_columns(table, expected, dataset)
-    names = [row_number, malformed_line, *(column.name for column in schema.in_file)]
+    taken = take_columns(table, expected, dataset, "Use a file that has them, or change the schema.")
+    names = [*name_columns(taken)[:2], *(column.name for column in schema.in_file)]
+    if not isinstance(taken, pa.RecordBatchReader):
+        frame = nw.from_native(taken)
+        old = frame.collect_schema().names()
+        return frame.select(nw.col(before).alias(name) for before, name in zip(old, names, strict=True)).to_native()
     renamed = pa.schema([field.with_name(name) for field, name in zip(taken.schema, names, strict=True)])
     batches = (pa.RecordBatch.from_arrays(batch.columns, schema=renamed) for batch in taken)
     return pa.RecordBatchReader.from_batches(renamed, batches)
@@ -469,8 +462,3 @@ def _warn(kind: str, columns: dict[Any, tuple[str, nw.Expr]], are_many: bool) ->
     (description, _), *_ = columns.values()
     violated = any_of(condition for _, condition in columns.values())
     return [Rule(f"all_{kind}", f"{description} And so on, for {len(columns)} columns.", violated, severity="warn")]
-
-
-def _list(columns: list[str]) -> str:
-    shown = ", ".join(columns[:COLUMNS_SHOWN])
-    return f"{shown} and {len(columns) - COLUMNS_SHOWN} more" if len(columns) > COLUMNS_SHOWN else shown

@@ -28,25 +28,29 @@ COLUMNS_SHOWN, NAME_SHOWN = 8, 40
 
 
 def take_columns(
-    table: RecordBatchReader, columns: Sequence[str], dataset: str, advice: str = "Use a file that has them."
-) -> RecordBatchReader:
+    table: RecordBatchReader | IntoFrameT,
+    columns: Sequence[str],
+    dataset: str,
+    advice: str = "Use a file that has them.",
+) -> RecordBatchReader | IntoFrameT:
     """Take columns of a text table, part by part; their order in the file does not matter.
 
     Args:
-        table: `row_number`, `malformed_line` and the columns of the file, as text.
+        table: `row_number`, `malformed_line` and the columns of the file, as text: batches of Arrow's, or a frame of
+            the engine that reads the file.
         columns: Those of the file to take.
         dataset: What the table is called in messages.
         advice: What to do where columns are missing.
 
     Returns:
-        `row_number`, `malformed_line` and the columns.
+        `row_number`, `malformed_line` and the columns, as the table came.
 
     Raises:
         DataError: If columns are missing, or the table has no rows.
     """
     import pyarrow as pa
 
-    row_number, malformed_line, *found = table.schema.names
+    row_number, malformed_line, *found = name_columns(table)
     unknown = [name for name in found if name not in columns]
     if missing := [name for name in columns if name not in found]:
         msg = (
@@ -57,13 +61,40 @@ def take_columns(
     if unknown:
         logger.info("%s: left out, as nobody knows such columns: %s.", dataset, list_columns(unknown))
     taken = [row_number, malformed_line, *columns]
-    schema = pa.schema([table.schema.field(name) for name in taken])
-    parts = (batch.select(taken) for batch in table if batch.num_rows)
-    first = next(parts, None)
-    if first is None:
+    is_batches = isinstance(table, pa.RecordBatchReader)
+    some = _take_from_batches(table, taken) if is_batches else _take_from_frame(table, taken)
+    if some is None:
         msg = f"{dataset}: there are column names and no rows. Download the file again."
         raise DataError(msg)
-    return pa.RecordBatchReader.from_batches(schema, chain([first], parts))
+    return some
+
+
+def name_columns(table: RecordBatchReader | IntoFrame) -> list[str]:
+    """Name the columns of a text table.
+
+    Args:
+        table: Batches of Arrow's, or a frame of the engine that reads the file.
+    """
+    import pyarrow as pa
+
+    if isinstance(table, pa.RecordBatchReader):
+        return list(table.schema.names)
+    return nw.from_native(table).collect_schema().names()
+
+
+def _take_from_batches(table: RecordBatchReader, columns: list[str]) -> RecordBatchReader | None:
+    import pyarrow as pa
+
+    schema = pa.schema([table.schema.field(name) for name in columns])
+    parts = (batch.select(columns) for batch in table if batch.num_rows)
+    first = next(parts, None)
+    return None if first is None else pa.RecordBatchReader.from_batches(schema, chain([first], parts))
+
+
+def _take_from_frame(table: IntoFrameT, columns: list[str]) -> IntoFrameT | None:
+    frame = nw.from_native(table)
+    first = frame.lazy().select("row_number").head(1).collect()
+    return frame.select(columns).to_native() if len(first) else None
 
 
 def list_columns(columns: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Never, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Never, NoReturn, TypeVar
 
 from fsspec.core import url_to_fs
 from kedro.io import AbstractDataset, DatasetError
@@ -18,9 +19,11 @@ from kedro_handover.text_tables.csv_reader import CsvOptions, open_csv
 from kedro_handover.text_tables.parquet_reader import open_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
+
+T = TypeVar("T")
 
 
 class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
@@ -79,14 +82,8 @@ class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         """
         import pyarrow as pa
 
-        fs, path = url_to_fs(self._filepath)
-        try:
-            if self._is_parquet:
-                schema, batches = open_parquet(fs, path, self._refuse)
-            else:
-                schema, batches = open_csv(fs, path, self._options, self._refuse)
-        except (OSError, EOFError, zlib.error) as error:
-            self._refuse(f"can't be read: {getattr(error, 'strerror', None) or error}.")
+        opener = open_parquet if self._is_parquet else partial(open_csv, options=self._options)
+        schema, batches = self._open(opener)
         return pa.RecordBatchReader.from_batches(schema, self._explain(batches))
 
     def preview(self) -> TablePreview:
@@ -106,6 +103,13 @@ class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         """
         msg = f"{self._filepath} is only read."
         raise DatasetError(msg)
+
+    def _open(self, opener: Callable[..., T]) -> T:
+        fs, path = url_to_fs(self._filepath)
+        try:
+            return opener(fs, path, refuse=self._refuse)
+        except (OSError, EOFError, zlib.error) as error:
+            self._refuse(f"can't be read: {getattr(error, 'strerror', None) or error}.")
 
     def _check_options(self, load_args: dict[str, Any]) -> CsvOptions:
         if load_args and self._is_parquet:

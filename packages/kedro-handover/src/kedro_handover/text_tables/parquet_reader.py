@@ -28,13 +28,34 @@ def open_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> tuple[pa.
         what is not text comes as the text that it is written as; nested columns are left out.
     """
     import pyarrow as pa
+
+    parts = open_parts(fs, path, refuse)
+    columns = [field.name for field in parts.schema if not pa.types.is_nested(field.type)]
+    by_value = pa.dictionary(pa.int32(), pa.string())
+    types = [by_value if is_text(parts.schema.field(name).type) else pa.string() for name in columns]
+    schema = make_schema(columns, types)
+    return schema, _read(parts, schema, refuse)
+
+
+def open_parts(fs: AbstractFileSystem, path: str, refuse: Refuse) -> pa.dataset.Dataset:
+    """Open a Parquet file, or a folder of them, by its footers: no row is read.
+
+    Args:
+        fs: The file system.
+        path: The file or folder.
+        refuse: Raises an error that names the file.
+
+    Returns:
+        The parts, in the order of their paths, which have the same columns; text is to be read as dictionaries.
+    """
+    import pyarrow as pa
     from pyarrow import dataset
 
     if not fs.exists(path):
         refuse("is not there.")
     try:
         as_stored = dataset.dataset(path, format="parquet", filesystem=fs)
-        texts = [field.name for field in as_stored.schema if _is_text(field.type)]
+        texts = [field.name for field in as_stored.schema if is_text(field.type)]
         # A text that repeats is read, looked at and written once in each part.
         by_value = dataset.ParquetFileFormat(dictionary_columns=texts)
         parts = dataset.dataset(path, format=by_value, filesystem=fs)
@@ -42,10 +63,7 @@ def open_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> tuple[pa.
         refuse(f"is not Parquet: {first_line(error)}")
     check_names(parts.schema.names, refuse)
     _check_parts(parts, refuse)
-    columns = [field.name for field in as_stored.schema if not pa.types.is_nested(field.type)]
-    types = [pa.dictionary(pa.int32(), pa.string()) if name in texts else pa.string() for name in columns]
-    schema = make_schema(columns, types)
-    return schema, _read(parts, schema, refuse)
+    return parts
 
 
 def _check_parts(parts: pa.dataset.Dataset, refuse: Refuse) -> None:
@@ -83,12 +101,17 @@ def _kind(type_: pa.DataType) -> str:
     """Name what kind a column is of: within a kind, a value has one text whatever its type."""
     import pyarrow as pa
 
-    if _is_text(type_):
+    if is_text(type_):
         return "text"
     return "integer" if pa.types.is_integer(type_) else str(type_)
 
 
-def _is_text(type_: pa.DataType) -> bool:
+def is_text(type_: pa.DataType) -> bool:
+    """Say whether a column is of text.
+
+    Args:
+        type_: Arrow's type of it.
+    """
     import pyarrow as pa
 
     of = type_.value_type if pa.types.is_dictionary(type_) else type_
