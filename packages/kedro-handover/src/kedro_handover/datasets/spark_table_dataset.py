@@ -8,8 +8,8 @@ from fsspec.core import url_to_fs
 from kedro.io import DatasetError
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.spark import SparkDatasetV2
-from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
 
+from kedro_handover.datasets.hadoop_files import spark_path
 from kedro_handover.datasets.previews import preview_table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         from kedro_handover.spark.session import get_spark, hadoop_path
 
         table = get_spark().createDataFrame(data) if isinstance(data, pd.DataFrame) else data
-        fs, path = hadoop_path(to_spark_path(self._protocol, str(self._get_save_path())))
+        fs, path = hadoop_path(spark_path(self._protocol, str(self._get_save_path())))
         written = path.suffix(".written")  # the next save overwrites what a run that was killed has left there
         options = {name: value for name, value in self._save_args.items() if name != "partitionBy"}
         partitions = self._save_args.get("partitionBy")
@@ -62,17 +62,16 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         from kedro_handover.spark.session import get_spark, hadoop_path
 
         spark = get_spark()
-        fs, path = hadoop_path(to_spark_path(self._protocol, str(self._get_load_path())))
+        fs, path = hadoop_path(spark_path(self._protocol, str(self._get_load_path())))
         changed = fs.getFileStatus(path).getModificationTime() if fs.exists(path) else None
-        if self._known is not None and self._known[1] == changed:
-            return spark.read.load(path.toString(), self._file_format, self._known[0], **self._load_args)
-        table: SparkDataFrame = super()._load()
+        known = self._known[0] if self._known is not None and self._known[1] == changed else self._schema
+        table = spark.read.load(path.toString(), self._file_format, known, **self._load_args)
         self._known = table.schema, changed
         return table
 
     def _exists(self) -> bool:
         """Ask the file system, as the driver's other datasets do: kedro-datasets would start a Spark of its own."""
-        fs, path = url_to_fs(to_spark_path(self._protocol, str(self._get_load_path())), **self._credentials)
+        fs, path = url_to_fs(spark_path(self._protocol, str(self._get_load_path())), **self._credentials)
         return bool(fs.exists(path))
 
     def preview(self) -> TablePreview:
@@ -81,5 +80,5 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         Returns:
             The rows.
         """
-        path = to_spark_path(self._protocol, str(self._get_load_path()))
+        path = spark_path(self._protocol, str(self._get_load_path()))
         return preview_table(path, **self._credentials)

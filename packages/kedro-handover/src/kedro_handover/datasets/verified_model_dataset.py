@@ -13,8 +13,8 @@ from fsspec.core import url_to_fs
 from kedro.io.core import DatasetError
 from kedro_datasets._typing import JSONPreview
 from kedro_datasets.spark import SparkDatasetV2
-from kedro_datasets.spark.spark_dataset_v2 import to_spark_path
 
+from kedro_handover.datasets.hadoop_files import spark_path
 from kedro_handover.tasks import list_scores
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         fs, root = self._filesystem(path)
         if fs.exists(f"{root}/{VERIFICATION_FILE}"):
             fs.rm(f"{root}/{VERIFICATION_FILE}")
-        self._write_model(data.model, f"{to_spark_path(self._protocol, path)}/{MODEL}")
+        self._write_model(data.model, f"{spark_path(self._protocol, path)}/{MODEL}")
         content = {
             "model": self._describe_model(data.model),
             "files": _digest_files(fs, f"{root}/{MODEL}"),
@@ -137,8 +137,8 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         rows = pd.DataFrame(content["verification"])
         expected = {name: rows[name].tolist() for name in list_scores(rows.columns)}
         features = rows.drop(columns=list(expected)).astype("float32")
-        spark_path = to_spark_path(self._protocol, path)
-        model = self._read_model(f"{spark_path}/{MODEL}")
+        place = spark_path(self._protocol, path)
+        model = self._read_model(f"{place}/{MODEL}")
         given = predict_verification(model, features)
         for name, row in product(expected, range(len(rows))):
             if given[name][row] != expected[name][row]:
@@ -148,7 +148,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
                     "saved: take another version."
                 )
                 raise DatasetError(msg)
-        self._loaded = path, VerifiedModel(model, rows, spark_path, digest)
+        self._loaded = path, VerifiedModel(model, rows, place, digest)
         return self._loaded[1]
 
     def _exists(self) -> bool:
@@ -193,7 +193,7 @@ class VerifiedModelDataset(SparkDatasetV2):  # type: ignore[misc]
         return json.loads(text), hashlib.sha256(text).hexdigest()
 
     def _filesystem(self, path: str) -> tuple[AbstractFileSystem, str]:
-        fs, root = url_to_fs(to_spark_path(self._protocol, path), **self._credentials)
+        fs, root = url_to_fs(spark_path(self._protocol, path), **self._credentials)
         return fs, root
 
     def _release(self) -> None:

@@ -12,6 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro_handover.errors import SparkError
 from kedro_handover.hooks.base import ProjectHooks, is_local, load_project, shorten_path
 from kedro_handover.spark.progress import StageProgress
+from kedro_handover.spark.row_local import is_on_polars
 from kedro_handover.spark.session import configure_spark, get_master, get_spark, is_on_this_machine
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SPARK_DATASETS = (
     "spark.",
     "kedro_datasets.spark.",
     "kedro_handover.datasets.spark_table_dataset.",
+    "kedro_handover.text_tables.spark_dataset.",
     "kedro_handover.datasets.mllib_model_dataset.",
     "kedro_handover.datasets.mojo_model_dataset.",
     "kedro_handover.datasets.release_dataset.ReleasedModelDataset",
@@ -57,13 +59,30 @@ class SparkHooks(ProjectHooks):
         self._has_settings = False
         if not self._is_active:
             return
-        self._storage_is_shared = bool(context.config_loader["globals"].get("storage_is_shared", False))
+        globals_ = context.config_loader["globals"]
+        self._storage_is_shared = bool(globals_.get("storage_is_shared", False))
         try:
             settings = context.config_loader["spark"]
         except (KeyError, MissingConfigException):  # the environment's engine is another
             return
         configure_spark(settings)
         self._has_settings = True
+        given = (context.config_loader.runtime_params or {}).get("storage")
+        _use_hadoop([str(given)] if given else [str(globals_.get(name, "")) for name in ("storage", "raw_storage")])
+
+    @hook_impl
+    def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:
+        """Keep the catalog's configuration, and look at the hosts of its places.
+
+        Args:
+            conf_catalog: The configuration, by dataset.
+
+        Raises:
+            ConfigurationError: If datasets lie on different hosts of one kind of Hadoop's file systems.
+        """
+        super().after_catalog_created(conf_catalog)
+        if self._has_settings:
+            _use_hadoop([self._get_path(name) for name in conf_catalog])
 
     @hook_impl(wrapper=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> Generator[None, Any, Any]:
@@ -114,9 +133,13 @@ class SparkHooks(ProjectHooks):
 
     def _start(self, used: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
         project = load_project(catalog)
-        read_by_driver = {project.raw.dataset} if project else set()
+        raw = project.raw.dataset if project else ""
+        # Parquet is read by the executors, a CSV by the driver.
+        read_by_driver = set() if self._get_path(raw).endswith(".parquet") else {raw}
         self._check_storage(used - read_by_driver, get_master())
-        self._progress = self._watch.enter_context(StageProgress(get_spark().sparkContext))
+        spark = get_spark()
+        is_on_polars(spark)  # what it is asked to be, and is not, ends a run here
+        self._progress = self._watch.enter_context(StageProgress(spark.sparkContext))
         atexit.register(self._watch.close)  # Kedro tells no hook of Ctrl-C, and a bar hides the cursor
 
     def _get_type(self, name: str) -> str:
@@ -137,6 +160,13 @@ class SparkHooks(ProjectHooks):
                 "storage_is_shared: true in globals.yml."
             )
             raise SparkError(msg)
+
+
+def _use_hadoop(places: list[str]) -> None:
+    if not all(map(is_local, places)):  # fsspec and kedro-datasets take their time to import
+        from kedro_handover.datasets.hadoop_files import use_hadoop
+
+        use_hadoop(places)
 
 
 hooks = SparkHooks()

@@ -11,8 +11,9 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
-from kedro_handover._compat import get_java_context, get_jvm
+from kedro_handover._compat import get_gateway, get_java_context, get_jvm
 from kedro_handover.errors import SparkError
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def is_on_this_machine(master: str) -> bool:
     if master.startswith("spark://"):
         addresses = master.removeprefix("spark://").split(",")
         return all(_is_loopback(address.rpartition(":")[0]) for address in addresses)
+    if master == "yarn":  # a Hadoop of one machine, which no other reaches
+        return _is_loopback(_find_resource_manager())
     return not master.startswith(("yarn", "k8s://", "mesos://"))
 
 
@@ -169,6 +172,23 @@ def hadoop_path(path: str) -> tuple[Any, Any]:
     context = get_spark().sparkContext
     found = get_jvm(context).org.apache.hadoop.fs.Path(path)
     return found.getFileSystem(get_java_context(context).hadoopConfiguration()), found
+
+
+def hadoop_rename(source: str, target: str) -> None:
+    """Rename a file or folder in one step; a file, or an empty folder, in its place is replaced.
+
+    Args:
+        source: A path or a URL that Spark knows.
+        target: The same, on the same file system.
+    """
+    context = get_spark().sparkContext
+    jvm = get_jvm(context)
+    rename = jvm.org.apache.hadoop.fs.Options.Rename
+    options = get_gateway(context).new_array(rename, 1)
+    options[0] = rename.OVERWRITE
+    fs, old = hadoop_path(source)
+    files = jvm.org.apache.hadoop.fs.FileContext.getFileContext(fs.getUri(), fs.getConf())
+    files.rename(old, hadoop_path(target)[1], options)
 
 
 def _setting(name: str, default: str = "") -> str:
@@ -204,6 +224,17 @@ def _check_driver(master: str, host: str) -> None:
             "address that they know: --params=driver_host=…, or in spark.yml."
         )
         raise SparkError(msg)
+
+
+def _find_resource_manager() -> str:
+    """Give the host of YARN's ResourceManager, as Hadoop's configuration has it; empty where it has none."""
+    folder = os.environ.get("YARN_CONF_DIR") or os.environ.get("HADOOP_CONF_DIR")
+    file = Path(folder or "") / "yarn-site.xml"
+    if not folder or not file.exists():
+        return ""
+    properties = ET.parse(file).iter("property")  # noqa: S314 - the machine's own configuration
+    values = {found.findtext("name"): found.findtext("value") or "" for found in properties}
+    return values.get("yarn.resourcemanager.hostname", "")
 
 
 def _is_submitted() -> bool:
