@@ -71,7 +71,7 @@ new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv I
 	  --positive=$(call raw,POSITIVE) --group=$(call raw,GROUP) --dir=$(if $(value DIR),$(call raw,DIR),../$(call raw,NAME)) \
 	  --lock=requirements.lock
 
-engines: .venv/installed  ## install Polars, DuckDB and Dask, for `kedro run --env=polars` and the like
+engines: .venv/installed  ## install DuckDB and Dask too, for `kedro run --env=duckdb` and the like
 	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'
 
 spark24: .venv/installed  ## run the last release on Spark 2.4, and hold it to production and to research
@@ -143,11 +143,11 @@ clean:  ## remove environments, caches and builds; data stays
 	@rm -rf src/*.egg-info $(LIBRARY)/src/*.egg-info $(LIBRARY)/build
 	@find src packages tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-# What a run needs: the two projects and H2O.
+# What a run needs: the two projects, H2O, and Polars for the rows that Spark's executors check.
 .venv/installed: $(PROJECTS) $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
-	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o]'
+	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars]'
 	@touch $@
 
 # All of the lock: every extra, and what tests, documentation and notebooks are run with.

@@ -16,7 +16,8 @@ from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 from kedro_handover.contract import RuleRecord, flag_violations, list_rules
 from kedro_handover.expressions import any_of
 from kedro_handover.lazy_types import RecordBatchReader
-from kedro_handover.nodes.validation import count_labels, count_repeated_ids, take_columns
+from kedro_handover.nodes.validation import count_labels, count_repeated_ids, name_columns, take_columns
+from kedro_handover.spark.row_local import row_local
 from kedro_handover.text import WHITE_SPACE, trim_text
 from premises.census.contract import FLAGS, PREMISES, advise_on_columns, census_rules
 from premises.census.published import published_2016
@@ -58,11 +59,14 @@ PATTERNS = {
 """How the text of the other columns of `premises` looks where it can be read."""
 
 
-def read_census(census_file: RecordBatchReader, census: CensusParameters) -> RecordBatchReader:
+def read_census(
+    census_file: RecordBatchReader | IntoFrameT, census: CensusParameters
+) -> RecordBatchReader | IntoFrameT:
     """Take the columns of the vintage from a census' file, part by part.
 
     Args:
-        census_file: `row_number`, `malformed_line` and the columns of the file, as text.
+        census_file: `row_number`, `malformed_line` and the columns of the file, as text: batches of Arrow's, or a frame
+            of the engine that reads the file.
         census: `vintage`.
 
     Returns:
@@ -72,7 +76,7 @@ def read_census(census_file: RecordBatchReader, census: CensusParameters) -> Rec
         DataError: If columns of the vintage are missing, or there are no rows.
     """
     vintage = VINTAGES[census.vintage]
-    advice = advise_on_columns(census_file.schema.names, vintage)
+    advice = advise_on_columns(name_columns(census_file), vintage)
     return take_columns(census_file, vintage.columns, "census", advice)
 
 
@@ -148,6 +152,7 @@ def list_barris(
     return barris.to_reader()
 
 
+@row_local
 def check_premises(
     raw_rows: IntoFrameT, repeated_ids: IntoFrameT, barris: IntoFrameT, census: CensusParameters
 ) -> IntoFrameT:

@@ -4,13 +4,14 @@ import narwhals.stable.v2 as nw
 from kedro_handover.contract import Rule, RuleRecord, flag_violations, list_rules
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes import typing
+from kedro_handover.spark.row_local import row_local
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from {{ cookiecutter.python_package }}.contract import rules
 from {{ cookiecutter.python_package }}.schema import SCHEMA
 
 
-def read_file(raw_file: RecordBatchReader) -> RecordBatchReader:
+def read_file(raw_file: RecordBatchReader | IntoFrameT) -> RecordBatchReader | IntoFrameT:
     """Take the columns of the schema from the file, as text, by their names in the project."""
     return typing.read_rows(raw_file, SCHEMA, "raw_file")
 
@@ -30,6 +31,7 @@ def find_repeated(raw_rows: IntoFrameT) -> IntoFrameT:
     return typing.find_repeated_ids(raw_rows, SCHEMA)
 
 
+@row_local
 def check_rows(raw_rows: IntoFrameT, repeated_ids: IntoFrameT) -> IntoFrameT:
     """Type the rows, and flag the rules that each of them violates.
 
