@@ -9,7 +9,7 @@ from typing import Any
 import click
 from kedro.io import DatasetError
 
-WISHES = ("name", "data", "id", "label", "positive", "group", "dir")
+WISHES = ("name", "data", "id", "label", "task", "positive", "group", "dir")
 """What may be asked for, on the command line or in a file."""
 
 
@@ -27,7 +27,11 @@ def handover() -> None:
 @click.option("--name", help="The name of its package.")
 @click.option("--data", help="A CSV or Parquet file; a small one is written if none is given.")
 @click.option("--id", help="The column that tells rows apart; the number of the row, if none is given.")
-@click.option("--label", help="The column to predict; it has two values.")
+@click.option("--label", help="The column to predict.")
+@click.option(
+    "--task",
+    help="What is to be predicted: binary, multiclass or regression; found out from the column, if not said.",
+)
 @click.option("--positive", help="Which of the two is to be found; the one that says yes, or the rarer, if not said.")
 @click.option("--group", help="A column, such as a patient's, whose rows stay on one side of the split.")
 @click.option("--dir", help="Where to make it; the folder of its name, here, if not said.")

@@ -138,6 +138,47 @@ def test_data_engineering_runs_on_every_engine_alike(loans: Path, tmp_path: Path
     assert len(tables["base"]) == 594  # nothing is thinned
 
 
+def write_parcels(path: Path, rows: int = 900) -> Path:
+    """Parcels with a tariff of three classes, and what they cost."""
+    draw = random.Random(3)
+    lines = ["parcel,size,colour,tariff,cost"]
+    for number in range(rows):
+        size, colour = draw.gauss(50, 15), draw.choice(["red", "green", "blue"])
+        cost = 2 * size + 10 * (colour == "red") + draw.gauss(0, 10)
+        tariff = ("small", "medium", "large")[(cost > 90) + (cost > 115)]
+        lines.append(f"P{number:04},{size:.1f},{colour},{'' if number % 50 == 0 else tariff},{cost:.2f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def make_parcels(folder: Path, label: str) -> Path:
+    data = write_parcels(folder / "parcels.csv")
+    made, notes = make_project(f"parcels_{label}", str(data), "parcel", label, folder=str(folder / label))
+    wanted = {"tariff": "'tariff' is to be predicted, one of 3 classes", "cost": "'cost' is to be predicted, a number"}
+    assert any(note.startswith(wanted[label]) for note in notes)
+    return made
+
+
+@pytest.mark.parametrize(("label", "task"), [("tariff", "multiclass"), ("cost", "regression")])
+def test_a_project_of_another_task_passes_its_checks_and_researches(tmp_path: Path, label: str, task: str) -> None:
+    made = make_parcels(tmp_path, label)
+    assert yaml.safe_load((made / "conf/base/project.yml").read_text())["project"]["task"] == task
+    run(sys.executable, "-m", "ruff", "check", "--no-cache", ".", cwd=made)
+    run(sys.executable, "-m", "kedro", "run", cwd=made)
+    run(sys.executable, "-m", "kedro", "run", "--pipelines=research_scoring", cwd=made)
+    scored = json.loads((made / "data/08_reporting/score_counts.json").read_text())
+    assert (scored["rows"], scored["unknown"]) == (900, 18 if task == "multiclass" else 0)
+    metrics = json.loads((made / "data/08_reporting/research_metrics.json").read_text())["test"]
+    assert metrics["auc" if task == "multiclass" else "r2"] > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", ["tariff", "cost"])
+def test_a_project_of_another_task_passes_its_own_tests_in_base_and_prod(tmp_path: Path, label: str) -> None:
+    made = make_parcels(tmp_path, label)
+    run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=made)
+
+
 @pytest.mark.parametrize("kind", ["numbers", "categories"])
 def test_a_file_with_one_kind_of_columns_passes_the_checks_too(tmp_path: Path, kind: str) -> None:
     draw = random.Random(1)
@@ -178,10 +219,14 @@ def test_the_templates_settings_are_those_of_the_example() -> None:
         ({"data": "."}, "is a folder. Give a file with columns"),
         ({"folder": "."}, "is there already, and nothing is overwritten"),
         ({"folder": "nowhere/loans"}, "is no folder that can be written to"),
-        ({"label": ""}, "say which column is to be predicted, which has two values, by LABEL=…. There are: Loan ID"),
+        ({"label": ""}, "say which column is to be predicted, by LABEL=…. There are: Loan ID"),
         ({"label": "Churn"}, "has no column 'Churn', which LABEL names. There are: Loan ID"),
         ({"identity": "loan id"}, "has no column 'loan id', which ID names"),
-        ({"label": "late payments"}, "'late payments' is no label: it has 7 values, not two"),
+        ({"label": "remark"}, "'remark' is no label: it has 600 values, not two, nor up to 20 that are classes"),
+        ({"task": "classes"}, "TASK='classes' is no task. There are: binary, multiclass, regression"),
+        ({"task": "binary", "label": "late payments"}, "'late payments' is no label: it has 7 values, not two"),
+        ({"task": "regression", "label": "purpose of loan"}, "'purpose of loan' is no label"),
+        ({"positive": "3", "label": "late payments"}, "POSITIVE names one of two classes, and 'late payments' has 7"),
         ({"identity": "class"}, "'class' is no id: 600 rows have one that another row has"),
         ({"label": "Loan ID"}, "ID and LABEL both name 'Loan ID'"),
         ({"group": "Default"}, "GROUP and LABEL both name 'Default'"),

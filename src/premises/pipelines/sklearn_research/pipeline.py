@@ -32,7 +32,12 @@ def create_pipeline() -> Pipeline:
     histograms, metrics = "research_histograms", "research_metrics"
     return Pipeline(
         [
-            Node(collect_research_rows, ["model_input", parameters], "research_rows", name="collect_research_rows"),
+            Node(
+                collect_research_rows,
+                ["model_input", parameters, "params:project"],
+                "research_rows",
+                name="collect_research_rows",
+            ),
             Node(
                 search_models,
                 ["research_rows", parameters],

@@ -113,7 +113,7 @@ def count_classes(raw_rows: IntoFrame, schema: Schema, dataset: str) -> dict[str
     """
     label = schema.label
     text = nw.from_native(raw_rows).lazy().select(label=trim_text(label.name))
-    counted = text.group_by("label").agg(rows=nw.len()).collect()
+    counted = text.group_by("label").agg(rows=nw.len()).collect("pyarrow")  # where null is None
     rows = dict(zip(counted["label"].to_list(), map(int, counted["rows"].to_list()), strict=True))
     if not isinstance(label, Label):
         return _count_outcomes(rows, label, dataset)

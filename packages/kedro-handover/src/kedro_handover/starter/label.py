@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from kedro_handover.schema import Number
 from kedro_handover.starter.errors import TableError
+from kedro_handover.tasks import Task
 
 YES = frozenset("yes y true t 1 1.0 ja j sí si s sim oui o tak hai да verdadero verdadeiro vrai wahr positive".split())  # noqa: SIM905
 NO = frozenset("no n false f 0 0.0 -1 nein non não nao nej nee nie net нет falso faux falsch negative none".split())  # noqa: SIM905
@@ -19,19 +21,30 @@ CLASSES = 2
 
 @dataclass(frozen=True)
 class Classes:
-    """The two classes of a label.
+    """The classes of a label.
 
     Attributes:
-        positive: The texts of the class to be found, the most frequent first.
-        negative: Those of the other.
-        rows: How many rows are positive, and how many negative.
-        why: Why the positive one is it.
+        positive: The texts of the class to be found, the most frequent first; of several classes, those of the first;
+            of numbers, those above the middle.
+        negative: All others.
+        rows: How many rows are positive, and how many negative; of several classes, how many are of each.
+        why: Why the positive one is it, or why the task is it.
+        task: What is to be predicted.
+        groups: The texts of each of several classes.
+        are_numbers: Whether these are numbers.
+        number: How numbers to predict are written.
+        spread: The standard deviation of numbers to predict.
     """
 
     positive: tuple[str, ...]
     negative: tuple[str, ...]
-    rows: tuple[int, int]
+    rows: tuple[int, ...]
     why: str
+    task: Task = "binary"
+    groups: tuple[tuple[str, ...], ...] = ()
+    are_numbers: bool = False
+    number: Number | None = None
+    spread: float = 0.0
 
 
 def find_classes(counts: dict[str, int], column: str, positive: str) -> Classes:
@@ -53,7 +66,7 @@ def find_classes(counts: dict[str, int], column: str, positive: str) -> Classes:
     """
     ranked = sorted(counts, key=lambda text: (-counts[text], text))
     shown = ", ".join(f"{text!r} in {counts[text]:,} rows" for text in ranked[:CLASSES_SHOWN])
-    groups = _group(ranked)
+    groups = group_texts(ranked)
     if len(groups) != CLASSES:
         more = f" and {len(counts) - CLASSES_SHOWN:,} more" if len(counts) > CLASSES_SHOWN else ""
         msg = f"{column!r} is no label: it has {len(counts):,} values, not two: {shown or 'none'}{more}."
@@ -70,8 +83,15 @@ def find_classes(counts: dict[str, int], column: str, positive: str) -> Classes:
     return Classes(tuple(groups[true]), tuple(groups[false]), (rows[true], rows[false]), why)
 
 
-def _group(ranked: list[str]) -> dict[str, list[str]]:
-    """Put texts of one meaning together: first those that are alike but for capitals, then all that say yes, or no."""
+def group_texts(ranked: list[str]) -> dict[str, list[str]]:
+    """Put texts of one meaning together: first those that are alike but for capitals, then all that say yes, or no.
+
+    Args:
+        ranked: Distinct texts, the most frequent first.
+
+    Returns:
+        The texts of each meaning, by a name for it.
+    """
     by_case: dict[str, list[str]] = defaultdict(list)
     for text in ranked:
         by_case[text.casefold()].append(text)

@@ -26,6 +26,9 @@ LEAVES = (10, 25, 50, 100, 200)
 LEAVES_OF_A_TREE = 30
 """A tree has some so many leaves: fewer rows do not fill larger ones."""
 
+SPREADS = {"mllib": 0.5, "h2o": 0.25, "bounded": 1e-6}
+"""How far numbers may be from those of research in the mean, as a share of their standard deviation."""
+
 SYNTHETIC_CREDIT = "The rows are synthetic: written by a formula, and nobody's data"
 
 
@@ -38,6 +41,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
     group: str = "",
     folder: str = "",
     lock: str = "",
+    task: str = "",
 ) -> tuple[Path, list[str]]:
     """Make a project, whole or not at all.
 
@@ -50,6 +54,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         group: The column whose rows stay on one side of the split.
         folder: Where to make it; the folder of its name, here, if none is given.
         lock: A file of requirements to take pins with hashes from; else those of this environment, without.
+        task: What is to be predicted: `binary`, `multiclass` or `regression`; found out, if it is not said.
 
     Returns:
         The folder, and sentences on what was made of the file.
@@ -72,7 +77,7 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         raise StarterError(msg)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=made.parent) as beside:
         file = Path(data) if data else write_example(Path(beside) / FILE)
-        wishes = (identity, label, positive, group) if data else (ID, LABEL, POSITIVE, "")
+        wishes = (identity, label, positive, group, task) if data else (ID, LABEL, POSITIVE, "", "")
         table = read_table(file, *wishes)
         raw = _name_raw(name, file, table) if data else FILE
         context = describe_project(table, raw, is_synthetic=not data)
@@ -103,19 +108,22 @@ def describe_project(table: Table, raw: str, *, is_synthetic: bool) -> dict[str,
         "_schema": write_schema(schema),
         "_raw": {"file": raw, "load_args": write_value(table.dialect.load_args) if table.dialect.load_args else ""},
         "_project": {
-            **{key: write_value(text) for key, text in words.items()},
+            "task": table.classes.task,
+            "words": {key: write_value(text) for key, text in words.items()},
             "id": schema.id_name,
             "credit": write_value(SYNTHETIC_CREDIT if is_synthetic else ""),
             "summarise_by": write_value(by),
             "sentence": f"{words['question']} A model says so of each row of `data/01_raw/{raw}`.",
         },
         "_research": {
+            "criterion": "squared_error" if table.classes.task == "regression" else "gini",
             "leaves": write_value(
                 [leaf for leaf in LEAVES if leaf * LEAVES_OF_A_TREE <= table.rows or leaf == LEAVES[0]]
-            )
+            ),
         },
         "_data": {"rejected_share": f"{table.rejected_share:g}"},
         "_drift": {"categories": write_value(codes)},
+        "_spread": {name: f"{share * table.classes.spread:.3g}" for name, share in SPREADS.items()},
         "_notes": table.notes,
     }
 

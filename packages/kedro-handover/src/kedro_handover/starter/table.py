@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from kedro_handover.contract import KEYS
 from kedro_handover.errors import suggest
 from kedro_handover.handover.tree import RESERVED
-from kedro_handover.schema import MISSING_MARKS, ROW_ID, Category, Column, Label, Number, Schema, Text
+from kedro_handover.schema import ROW_ID, Category, Column, Number, Schema, Text
 from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas
 from kedro_handover.starter.dialect import Dialect, find_dialect
 from kedro_handover.starter.errors import TableError
-from kedro_handover.starter.label import Classes, find_classes
+from kedro_handover.starter.label import Classes
+from kedro_handover.starter.target import describe_target, find_target, make_label
 from kedro_handover.text import WHITE_SPACE
 from kedro_handover.text_tables import MALFORMED_LINE, ROW_NUMBER, TextTableDataset
 
@@ -65,7 +66,7 @@ class Table:
         file: The name of the file.
         rows: How many it has.
         schema: Its columns.
-        classes: The two classes of its label.
+        classes: The classes of its label, or its numbers.
         dialect: How the file is written.
         notes: What a person is told, in sentences; those that begin with CHECK ask for a look.
         rejected_share: So many of the rows may be rejected, in whole percents: as many as this file needs.
@@ -80,7 +81,9 @@ class Table:
     rejected_share: float = REJECTED_SHARE
 
 
-def read_table(path: Path, identity: str, label: str, positive: str = "", group: str = "") -> Table:
+def read_table(  # noqa: PLR0913, PLR0917 - what a person may say of a file
+    path: Path, identity: str, label: str, positive: str = "", group: str = "", task: str = ""
+) -> Table:
     """Look a file through, by the same reader as the project's.
 
     Args:
@@ -89,12 +92,13 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
         label: The column with the label.
         positive: A text of the class to be found; empty: the one that says yes, or the rarer of the two.
         group: A column whose rows stay on one side of the split; empty: there is none.
+        task: What is to be predicted; empty: it is found out.
 
     Returns:
         What its columns are.
 
     Raises:
-        TableError: If a column is not there, the id is not unique, or the label has not two values.
+        TableError: If a column is not there, the id is not unique, or the label has no classes and no numbers.
         DatasetError: If the file can't be read.
     """
     is_parquet = path.name.lower().endswith(".parquet")
@@ -103,11 +107,11 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
     _check_whole(path, cells)
     cells = cells.drop_columns([ROW_NUMBER, MALFORMED_LINE])
     texts = {name: _trim(cells[name]) for name in cells.column_names}
-    label = _find_name(path, texts, dialect, label, "LABEL", "is to be predicted, which has two values")
+    label = _find_name(path, texts, dialect, label, "LABEL", "is to be predicted")
     identity = _find_name(path, texts, dialect, identity, "ID", "")
     group = _find_name(path, texts, dialect, group, "GROUP", "")
     _check_roles(identity, label, group)
-    classes = find_classes(_count_texts(texts[label]), label, positive)
+    classes = find_target(Cells.count(texts[label]), label, positive, task)
     notes = [_describe_file(path, cells.num_rows), *dialect.notes]
     rejected = _count_rejected(texts[identity]) if identity else 0
     notes += _check_id(texts[identity], identity) if identity else _describe_no_id(dialect)
@@ -116,14 +120,14 @@ def read_table(path: Path, identity: str, label: str, positive: str = "", group:
         notes.append(f"Rows of one {group!r} stay on one side of the split, and in one fold.")
     names = name_columns([name for name in texts if name != label])
     schema, told = _make_schema(texts, names, dialect, classes, identity, label, group)
-    notes += [_describe_label(label, classes), *_list_columns(schema), *told, *_warn_of_few(classes)]
+    notes += [describe_target(label, classes), *_list_columns(schema), *told, *_warn_of_few(classes)]
     if not schema.features:
         msg = f"{path}: no column can be a feature. {' '.join(_list_columns(schema))}"
         raise TableError(msg)
     leaks = find_leaks(schema, texts, classes)
     notes += [
-        f"CHECK {name!r}: it alone tells the classes apart with an AUC of {auc:.2f}. Is it known before the label? If "
-        "not, make it a Text in the schema."
+        f"CHECK {name!r}: it alone tells {_tell_what(classes)} with an AUC of {auc:.2f}. Is it known before the label? "
+        "If not, make it a Text in the schema."
         for name, auc in leaks.items()
     ]
     share = max(REJECTED_SHARE, math.ceil(100 * rejected / cells.num_rows) / 100)
@@ -218,11 +222,6 @@ def _trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = column.cast(pa.string())  # that of Parquet comes as a dictionary
     trimmed = pc.replace_substring_regex(pc.utf8_trim(text, WHITE_SPACE), "  +", " ")
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
-
-
-def _count_texts(column: pa.ChunkedArray) -> dict[str, int]:
-    cells = Cells.count(column).without(MISSING_MARKS)
-    return dict(zip(cells.texts.to_pylist(), cells.counts.to_pylist(), strict=True))
 
 
 def _check_whole(path: Path, cells: pa.Table) -> None:
@@ -365,7 +364,7 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
     )
     schema = Schema(
         id=Text(names[identity], identity) if identity else None,
-        label=Label(_name_label(label, set(names.values())), label, classes.positive, classes.negative),
+        label=make_label(label, classes, name_columns([label])[label], set(names.values())),
         columns=tuple(columns),
         group=by.name if by else None,
         split_by=names[group] if group else None,
@@ -391,13 +390,6 @@ LEAST_ROWS_OF_A_CELL = 3
 MOST_ROWS_GROUPED = 2_000_000
 
 
-def _name_label(in_file: str, taken: set[str]) -> str:
-    (name,) = name_columns([in_file]).values()
-    plain = name.removesuffix("_of_row")
-    named = plain if plain.startswith(("is_", "has_", "was_")) else f"is_{plain}"
-    return next(one for one in chain([named], (f"{named}_{number}" for number in count(2))) if one not in taken)
-
-
 def _describe_file(path: Path, rows: int) -> str:
     return f"{path.name}: {rows:,} rows."
 
@@ -412,14 +404,6 @@ def _describe_no_id(dialect: Dialect) -> list[str]:
     return notes
 
 
-def _describe_label(label: str, classes: Classes) -> str:
-    (positive, negative) = (" or ".join(map(repr, texts)) for texts in (classes.positive, classes.negative))
-    return (
-        f"{label!r} is to be predicted: {positive} is positive in {classes.rows[0]:,} rows ({classes.why}), {negative} "
-        f"negative in {classes.rows[1]:,}. POSITIVE= names the other."
-    )
-
-
 def _list_columns(schema: Schema) -> list[str]:
     kinds: dict[str, tuple[Column, ...]] = {
         "Numbers": schema.numbers,
@@ -432,6 +416,8 @@ def _list_columns(schema: Schema) -> list[str]:
 
 
 def _warn_of_few(classes: Classes) -> list[str]:
+    if classes.task == "regression":
+        return []
     few = min(classes.rows)
     in_test = round(few * TEST_SHARE)
     notes = []
@@ -441,6 +427,12 @@ def _warn_of_few(classes: Classes) -> list[str]:
             "rough. Take more rows, or a larger split.test_share."
         )
     return notes
+
+
+def _tell_what(classes: Classes) -> str:
+    if classes.task == "regression":
+        return "high numbers from low ones"
+    return f"{classes.groups[0][0]!r} from all others" if classes.groups else "the classes apart"
 
 
 def _list(names: list[str]) -> str:

@@ -14,26 +14,27 @@ NO_PLURALS = re.compile(r"(?:ss|us|is|news|data|series)$")
 LEAST_LETTERS = 4
 
 
-def choose_words(table: Table, file: str) -> dict[str, str]:
-    """Choose how reports call the rows of a table and its two classes.
+def choose_words(table: Table, file: str) -> dict[str, str | list[str]]:
+    """Choose how reports call the rows of a table and its classes.
 
     Args:
         table: What the project is made for.
         file: The name of its file, which may say what rows are.
 
     Returns:
-        `row`, `rows`, `positive`, `negative`, `question` and `group`, as `kedro_handover.project.Words` has them.
+        `row`, `rows`, `group`, `question`, and `positive` and `negative`, or `classes`, or `value`, as
+        `kedro_handover.project.Words` has them.
     """
     row, rows = _name_rows(file)
+    label, classes = _in_words(table.schema.label.in_file), table.classes
+    words = {"row": row, "rows": rows, "group": _in_words(table.schema.group or "group")}
+    if classes.task == "regression":
+        return {**words, "value": label, "question": f"What is the {label} of each {row}?"}
+    if classes.task == "multiclass":
+        named = [f"{label} {texts[0]}" if classes.are_numbers else texts[0] for texts in classes.groups]
+        return {**words, "classes": named, "question": f"What is the {label} of each {row}?"}
     positive, negative = _name_classes(table)
-    return {
-        "row": row,
-        "rows": rows,
-        "positive": positive,
-        "negative": negative,
-        "question": f"Which {rows} are {positive}?",
-        "group": _in_words(table.schema.group or "group"),
-    }
+    return {**words, "positive": positive, "negative": negative, "question": f"Which {rows} are {positive}?"}
 
 
 def _name_rows(file: str) -> tuple[str, str]:

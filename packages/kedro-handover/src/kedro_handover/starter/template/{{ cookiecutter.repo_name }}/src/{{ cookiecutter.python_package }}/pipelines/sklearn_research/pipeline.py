@@ -9,7 +9,11 @@ from kedro_handover.reporting.research_report import render_research_report
 PARAMETERS, PROJECT = "params:sklearn_research", "params:project"
 ROWS, MODEL, SEARCH, PREDICTIONS = "research_rows", "research_model", "research_search", "research_predictions"
 HISTOGRAMS, METRICS = "research_histograms", "research_metrics"
+{% if cookiecutter._project.task == "regression" %}
+FIGURES = ("predicted_actual", "residuals", "importances", "tree_top")
+{% else %}
 FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "importances", "tree_top")
+{% endif %}
 """Those of the report, in its order."""
 
 
@@ -19,10 +23,24 @@ def create_pipeline() -> Pipeline:
     figures = {figure: f"research_{figure}" for figure in FIGURES}
     return Pipeline(
         [
-            Node(research.collect_research_rows, ["model_input", PARAMETERS], ROWS, name="collect_research_rows"),
+            Node(
+                research.collect_research_rows,
+                ["model_input", PARAMETERS, PROJECT],
+                ROWS,
+                name="collect_research_rows",
+            ),
             Node(research.search_models, [ROWS, PARAMETERS], [MODEL, SEARCH], name="search_models", tags="research"),
             Node(research.predict, [MODEL, ROWS, PARAMETERS], PREDICTIONS, name="predict", tags="research"),
             Node(evaluate_predictions, PREDICTIONS, [HISTOGRAMS, METRICS], name="evaluate_predictions"),
+{% if cookiecutter._project.task == "regression" %}
+            Node(
+                plots.plot_predicted_actual,
+                [HISTOGRAMS, PROJECT],
+                figures["predicted_actual"],
+                name="plot_predicted_actual",
+            ),
+            Node(plots.plot_residuals, [HISTOGRAMS, PROJECT], figures["residuals"], name="plot_residuals"),
+{% else %}
             Node(plots.plot_roc_curve, [HISTOGRAMS, PROJECT], figures["roc_curve"], name="plot_roc_curve"),
             Node(
                 plots.plot_precision_recall,
@@ -37,6 +55,7 @@ def create_pipeline() -> Pipeline:
                 name="plot_confusion_matrix",
             ),
             Node(plots.plot_calibration, [HISTOGRAMS, PROJECT], figures["calibration"], name="plot_calibration"),
+{% endif %}
             Node(plots.plot_importances, [MODEL, ROWS], figures["importances"], name="plot_importances"),
             Node(plots.plot_tree_top, [MODEL, PROJECT], figures["tree_top"], name="plot_tree_top"),
             Node(
