@@ -11,12 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from csv_parts import FOLDER_ROWS, folder_of_csv
 from kedro_handover.messages import tell
+from kedro_handover.spark.row_local import DECISION, SETTING
 from kedro_handover.text_tables import TextTableDataset
 from kedro_handover.text_tables.spark_dataset import SparkTextTableDataset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -118,3 +123,35 @@ def test_no_more_than_the_footers_goes_through_the_driver(orders: Path) -> None:
     rows = SparkTextTableDataset(filepath=str(orders)).load()
     assert "FileScan parquet" in rows._jdf.queryExecution().executedPlan().toString()  # noqa: SLF001
     assert rows.count() == 10
+
+
+@pytest.fixture
+def with_python(spark: SparkSession) -> Iterator[None]:
+    """Executors that have Python, as the setting says."""
+    spark.conf.set(SETTING, "local")
+    spark.conf.unset(DECISION)
+    yield
+    spark.conf.unset(SETTING)
+    spark.conf.unset(DECISION)
+
+
+@pytest.mark.usefixtures("with_python")
+def test_a_folder_of_csv_is_read_part_by_part_by_executors_that_have_python(tmp_path: Path) -> None:
+    rows = SparkTextTableDataset(filepath=str(folder_of_csv(tmp_path))).load()
+    assert "MapInArrow" in rows._jdf.queryExecution().executedPlan().toString()  # noqa: SLF001
+    assert sorted(map(tuple, rows.collect())) == FOLDER_ROWS
+
+
+@pytest.mark.usefixtures("with_python")
+def test_what_is_wrong_in_a_part_is_told_as_on_other_engines(tmp_path: Path) -> None:
+    parts = folder_of_csv(tmp_path)
+    (parts / "c.csv").write_bytes(b"id,city\n1,\xff\n")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - Python's, told by Java
+        SparkTextTableDataset(filepath=str(parts)).load()
+    assert "orders.csv has a part c.csv, which is not UTF-8, near line 2" in tell(caught.value)
+
+
+def test_a_folder_of_csv_is_read_by_the_driver_where_executors_have_no_python(tmp_path: Path, caplog: Any) -> None:
+    reader = SparkTextTableDataset(filepath=str(folder_of_csv(tmp_path))).load()
+    assert sorted(tuple(row.values()) for row in reader.read_all().to_pylist()) == FOLDER_ROWS
+    assert "is read by the driver alone, one part after the other" in caplog.text

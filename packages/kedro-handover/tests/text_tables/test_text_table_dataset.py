@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kedro.io import DatasetError
 
+from csv_parts import FOLDER_ROWS, folder_of_csv
 from kedro_handover.datasets.atomic import prefetch
 from kedro_handover.text_tables import TextTableDataset, csv_reader, quotes
 
@@ -238,3 +239,23 @@ def test_cells_that_are_quoted_whole_are_passed_at_a_look() -> None:
 def test_a_text_table_is_only_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is only read"):
         TextTableDataset(filepath=str(tmp_path / "orders.csv")).save("a table")
+
+
+def test_a_folder_of_csv_is_one_table_numbered_through_its_parts(tmp_path: Path) -> None:
+    rows = TextTableDataset(filepath=str(folder_of_csv(tmp_path))).load().read_all().to_pylist()
+    assert sorted(tuple(row.values()) for row in rows) == FOLDER_ROWS
+
+
+def test_a_part_with_other_columns_or_other_bytes_is_named(tmp_path: Path) -> None:
+    parts = folder_of_csv(tmp_path)
+    (parts / "c.csv").write_bytes(b"id,town\n1,x\n")
+    with pytest.raises(DatasetError, match=r"has parts with other columns: .*c\.csv is one"):
+        TextTableDataset(filepath=str(parts)).load().read_all()
+    (parts / "c.csv").write_bytes(b"id,city\n1,\xff\n")
+    with pytest.raises(DatasetError, match=r"orders\.csv has a part c\.csv, which is not UTF-8, near line 2"):
+        TextTableDataset(filepath=str(parts)).load().read_all()
+
+
+def test_a_folder_without_a_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is a folder without a CSV that has rows"):
+        TextTableDataset(filepath=str(tmp_path)).load()

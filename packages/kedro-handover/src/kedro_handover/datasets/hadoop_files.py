@@ -6,6 +6,7 @@ object stores. Spark's JVM has both: what is written here goes the way that Spar
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ HADOOP_PROTOCOLS = ("hdfs", "viewfs", "webhdfs", "swebhdfs")
 
 BLOCK_BYTES = 8 * 2**20
 """So much of a file is handed over at once between Java and Python."""
+
+PATTERN = re.compile(r"([*?\[\]{}\\])")
 
 _authorities: dict[str, str] = {}
 """The host, and its port, that a URL without one means, by protocol."""
@@ -73,6 +76,15 @@ def spark_url(fs: AbstractFileSystem, path: str) -> str:
     """
     url: str = fs.unstrip_protocol(path)
     return f"s3a{url.removeprefix('s3')}" if url.startswith("s3://") else url
+
+
+def escape_pattern(url: str) -> str:
+    """Escape the signs of a URL that Hadoop would take for a pattern.
+
+    Args:
+        url: The URL of one file.
+    """
+    return PATTERN.sub(r"\\\1", url)
 
 
 class HadoopFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types

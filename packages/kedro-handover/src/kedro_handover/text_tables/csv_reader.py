@@ -125,8 +125,6 @@ def open_csv(
     """
     import pyarrow as pa
 
-    if fs.isdir(path):
-        refuse("is a folder. Put one CSV file there.")
     is_compressed = options.compression == "gzip" or (options.compression is None and path.lower().endswith(".gz"))
     open_file = partial(fs.open, path, "rb", compression="gzip" if is_compressed else None)
     with open_file() as file:

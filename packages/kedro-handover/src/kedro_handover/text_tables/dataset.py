@@ -15,7 +15,8 @@ from kedro_handover.datasets.previews import ROWS, show_rows
 from kedro_handover.errors import suggest
 from kedro_handover.text_tables import csv_reader
 from kedro_handover.text_tables.batches import first_line
-from kedro_handover.text_tables.csv_reader import CsvOptions, open_csv
+from kedro_handover.text_tables.csv_folder import open_text
+from kedro_handover.text_tables.csv_reader import CsvOptions
 from kedro_handover.text_tables.parquet_reader import open_parquet
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
         Args:
             filepath: A path or a URL that fsspec knows. `….parquet` is a Parquet file or a folder of them; all else
                 (`….csv`, `….tsv`, `….txt`, `….csv.gz`) is a text file in UTF-8 or, with a byte order mark, UTF-16:
-                columns separated by commas, by tabs in `….tsv`; quotes doubled within quotes; a header.
+                columns separated by commas, by tabs in `….tsv`; quotes doubled within quotes; a header. It may be a
+                folder of such files, each with its header.
             load_args: How a text file is written, where it is otherwise: `separator`, `encoding`, `compression`,
                 `column_names` (of a file without a header), `skip_rows`, `strip_names`; see `CsvOptions`.
             metadata: For other tools; not read here.
@@ -70,19 +72,20 @@ class TextTableDataset(AbstractDataset[Never, "pa.RecordBatchReader"]):
 
         Returns:
             `row_number` (int64; the header of a CSV is 1, or 1 more for each line that is skipped before it; blank
-            lines are not counted), `malformed_line` (the text of a row with another number of fields than the header,
-            null for all others), and the columns of the file as text, those of a Parquet file as dictionaries of their
-            values; an empty cell is null. A column without a name is named `column_1` by its place.
+            lines, and the headers of a folder's other parts, are not counted), `malformed_line` (the text of a row with
+            another number of fields than the header, null for all others), and the columns of the file as text, those
+            of a Parquet file as dictionaries of their values; an empty cell is null. A column without a name is named
+            `column_1` by its place.
 
         Raises:
-            DatasetError: If it is not there, is a folder, has no header, names a column twice, is separated or
+            DatasetError: If it is not there, has no header, names a column twice, is separated or
                 compressed by something else than is said, or is not Parquet. Text that is not in its encoding, a null
                 byte, a quote that takes in what is not its own, or a row beyond `BLOCK_BYTES` raise it where they are
                 met.
         """
         import pyarrow as pa
 
-        opener = open_parquet if self._is_parquet else partial(open_csv, options=self._options)
+        opener = open_parquet if self._is_parquet else partial(open_text, options=self._options)
         schema, batches = self._open(opener)
         return pa.RecordBatchReader.from_batches(schema, self._explain(batches))
 

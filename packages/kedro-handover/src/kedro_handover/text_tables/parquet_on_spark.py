@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
-from kedro_handover.datasets.hadoop_files import spark_url
+from kedro_handover.datasets.hadoop_files import escape_pattern, spark_url
 from kedro_handover.spark.session import get_spark
 from kedro_handover.text_tables.batches import MALFORMED_LINE, ROW_NUMBER
 from kedro_handover.text_tables.parquet_reader import is_text, open_parts
@@ -27,9 +26,6 @@ FILE, FIRST_ROW = "_file", "_first_row"
 
 SEPARATOR = "\x01"
 """Stands between the texts of a row where all are looked at together, so that two of them do not make a letter."""
-
-GLOB = re.compile(r"([*?\[\]{}\\])")
-"""The signs of a path that Hadoop would take for a pattern."""
 
 
 def read_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> DataFrame | None:
@@ -69,7 +65,7 @@ def _read_parts(
     spark = get_spark()
     paths = [spark_url(fs, part.path) for part, _ in numbered]
     schema = numbered[0][0].physical_schema
-    files = spark.read.parquet(*(GLOB.sub(r"\\\1", path) for path in paths))
+    files = spark.read.parquet(*map(escape_pattern, paths))
     place = files.select("*", F.col("_metadata.file_path").alias(FILE), F.col("_metadata.row_index").alias("_index"))
     first_rows = {urlsplit(path).path: first_row for path, (_, first_row) in zip(paths, numbered, strict=True)}
     # `_metadata.file_path` has file:/ where a path has file:///.
