@@ -38,6 +38,14 @@ def test_a_hash_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int
     assert hashes_of(engine, ids, step) == [stated(identity, step) for identity in ids]
 
 
+@pytest.mark.parametrize(
+    ("step", "hashes"), [(1, [48_271, 96_542, 115_541_394]), (2, [182_605_794, 365_211_588, 283_598_515])], ids=["one step", "two steps"]
+)
+def test_the_hash_of_an_id_is_the_same_in_every_version(engine: Engine, step: int, hashes: list[int]) -> None:
+    """Another hash would put the rows of every project into other splits."""
+    assert hashes_of(engine, [1, 2, 123_456_789], step) == hashes
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_hashes_as_stated(engine: Engine, step: int) -> None:
     multiples = [
