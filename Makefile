@@ -68,7 +68,8 @@ census: .venv/installed  ## download the published census
 raw = '$(subst ','\'',$(value $1))'
 new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv ID=customer_id LABEL=churned (docs/your-own-data.md)
 	@$(BIN)/kedro handover new --name=$(call raw,NAME) --data=$(call raw,DATA) --id=$(call raw,ID) --label=$(call raw,LABEL) \
-	  --task=$(call raw,TASK) --positive=$(call raw,POSITIVE) --group=$(call raw,GROUP) --dir=$(if $(value DIR),$(call raw,DIR),../$(call raw,NAME)) \
+	  --task=$(call raw,TASK) --positive=$(call raw,POSITIVE) \
+	  --split-by=$(call raw,$(if $(value SPLIT_BY),SPLIT_BY,GROUP)) --dir=$(if $(value DIR),$(call raw,DIR),../$(call raw,NAME)) \
 	  --lock=requirements.lock
 
 engines: .venv/installed  ## install DuckDB and Dask too, for `kedro run --env=duckdb` and the like

@@ -9,8 +9,11 @@ from typing import Any
 import click
 from kedro.io import DatasetError
 
-WISHES = ("name", "data", "id", "label", "task", "positive", "group", "dir")
+WISHES = ("name", "data", "id", "label", "task", "positive", "split_by", "dir")
 """What may be asked for, on the command line or in a file."""
+
+OLD_NAMES = {"group": "split_by"}
+"""What was called otherwise before, and is still taken."""
 
 
 @click.group(name="Handover")
@@ -33,7 +36,11 @@ def handover() -> None:
     help="What is to be predicted: binary, multiclass or regression; found out from the column, if not said.",
 )
 @click.option("--positive", help="Which of the two is to be found; the one that says yes, or the rarer, if not said.")
-@click.option("--group", help="A column, such as a patient's, whose rows stay on one side of the split.")
+@click.option(
+    "--split-by",
+    "--group",
+    help="A column, such as a patient's, whose rows stay on one side of the split, and in one fold.",
+)
 @click.option("--dir", help="Where to make it; the folder of its name, here, if not said.")
 @click.option(
     "--lock", type=click.Path(exists=True, dir_okay=False), help="Requirements to take pins with hashes from."
@@ -59,9 +66,10 @@ def new(config: Path | None, lock: str | None, **options: str | None) -> None:
         for name, question in (("data", "File"), ("id", "Column with the id"), ("label", "Column to predict")):
             if name not in wishes and (name == "data" or wishes["data"]):
                 wishes[name] = click.prompt(question, default="", show_default=False)
-    identity, folder = wishes.pop("id", ""), wishes.pop("dir", "")
+    renamed = {"identity": "id", "folder": "dir", "group": "split_by"}
+    arguments = {argument: wishes.pop(wish, "") for argument, wish in renamed.items()}
     try:
-        made, notes = make_project(**wishes, identity=identity, folder=folder, lock=lock or "")
+        made, notes = make_project(**wishes, **arguments, lock=lock or "")
     except (KedroHandoverError, DatasetError) as error:
         raise click.ClickException(str(error)) from error
     shown = os.path.relpath(made)
@@ -101,7 +109,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(wishes, dict):
         msg = f"{path} has no options. Write one a line, such as `name: churn`."
         raise click.ClickException(msg)
-    if unknown := sorted(set(map(str, wishes)) - set(WISHES)):
+    wishes = {OLD_NAMES.get(str(name), str(name)): text for name, text in wishes.items()}
+    if unknown := sorted(set(wishes) - set(WISHES)):
         msg = f"{path} has an option {unknown[0]!r}. {suggest(unknown[0], WISHES)}"
         raise click.ClickException(msg)
     return {name: "" if text is None else str(text) for name, text in wishes.items()}

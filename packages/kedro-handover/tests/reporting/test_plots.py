@@ -25,6 +25,7 @@ from kedro_handover.reporting.plots import (
     BARS_SHOWN,
     BLUE,
     GREY,
+    NAME_CHARACTERS,
     VERMILION,
     plot_calibration,
     plot_confusion_matrix,
@@ -35,6 +36,7 @@ from kedro_handover.reporting.plots import (
     plot_roc_curve,
     plot_tree_top,
     shorten,
+    shorten_apart,
 )
 from toy import PROJECT
 
@@ -504,6 +506,27 @@ def test_importances_of_a_model_that_does_not_tell_are_measured_on_the_test_spli
     assert axes.get_yticklabels()[0].get_text() == "visits"
     assert sum(bar.get_width() for bar in axes.patches) == pytest.approx(1)
     assert " ".join(axes.get_xlabel().split()) == "share of the fall in AUC when a feature's values change places"
+
+
+def test_long_names_that_differ_in_their_middle_are_told_apart() -> None:
+    names = [f"{'a' * 50} question {number:02} {'b' * 50}" for number in range(60)]
+    shown = shorten_apart([*names, "price"])
+    assert len(set(shown)) == 61
+    assert max(map(len, shown)) <= NAME_CHARACTERS
+    assert shown[-1] == "price"
+
+
+def test_a_split_of_a_category_names_its_levels() -> None:
+    code = np.arange(len(ROWS)) % 6
+    rows = pd.DataFrame({"plan_code": code.astype(np.float32)})
+    words = ["none given", "month by month", "one year", "two years", "$10 to $20, a_b", "50 % off"]
+    for found, question in ((code <= 1, "plan is none given or month\nby month"), (code <= 4, "plan is not 50 % off")):
+        tree = DecisionTreeClassifier(max_depth=1).fit(rows, found)
+        figure = plot_tree_top(tree, PROJECT, {"plan_code": words})
+        assert png(figure)
+        assert f"{question}\nsamples = 100.0%" in axes_of(figure).texts[0].get_text()
+    tree = DecisionTreeClassifier(max_depth=1).fit(rows, code <= 4)
+    assert "plan code <= 4.5" in axes_of(plot_tree_top(tree, PROJECT)).texts[0].get_text()
 
 
 def test_of_a_forest_the_first_tree_is_shown() -> None:

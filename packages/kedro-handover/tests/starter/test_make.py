@@ -229,7 +229,7 @@ def test_the_templates_settings_are_those_of_the_example() -> None:
         ({"positive": "3", "label": "late payments"}, "POSITIVE names one of two classes, and 'late payments' has 7"),
         ({"identity": "class"}, "'class' is no id: 600 rows have one that another row has"),
         ({"label": "Loan ID"}, "ID and LABEL both name 'Loan ID'"),
-        ({"group": "Default"}, "GROUP and LABEL both name 'Default'"),
+        ({"group": "Default"}, "SPLIT_BY and LABEL both name 'Default'"),
         ({"positive": "yes"}, "'Default' is never 'yes', which POSITIVE names"),
     ],
 )
@@ -276,6 +276,19 @@ def test_wishes_may_stand_in_a_file(tmp_path: Path) -> None:
     config.write_text("name: a\nlable: b\n")
     result = CliRunner().invoke(commands, ["handover", "new", f"--config={config}"])
     assert "has an option 'lable'. Did you mean 'label'?" in result.output
+
+
+@pytest.mark.parametrize("option", ["split-by", "group"])
+def test_what_rows_are_split_by_has_two_names(tmp_path: Path, option: str) -> None:
+    given = ["handover", "new", "--name=a_b", "--data=x.csv", "--label=Default", f"--{option}=Default"]
+    (tmp_path / "wishes.yml").write_text(
+        f"{option.replace('-', '_')}: Default\nname: a_b\ndata: x.csv\nlabel: Default\n"
+    )
+    for options in (given, ["handover", "new", f"--config={tmp_path / 'wishes.yml'}"]):
+        with CliRunner().isolated_filesystem(tmp_path):
+            write_loans(Path("x.csv"))
+            result = CliRunner().invoke(commands, options)
+        assert "SPLIT_BY and LABEL both name 'Default'" in result.output
 
 
 def test_what_is_not_given_is_asked_for(tmp_path: Path) -> None:

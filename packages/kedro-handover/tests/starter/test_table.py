@@ -7,15 +7,17 @@ import gzip
 import random
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kedro.io import DatasetError
 
+from kedro_handover.nodes.split import split_and_balance
 from kedro_handover.schema import Category, Column, Date, Number, Schema, Text
 from kedro_handover.starter.errors import TableError
 from kedro_handover.starter.label import find_classes
-from kedro_handover.starter.table import Table, name_columns, read_table
+from kedro_handover.starter.table import SPLIT, Table, name_columns, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +102,7 @@ def test_few_repeated_ids_are_said_and_many_refused(tmp_path: Path) -> None:
     assert "2 rows have an id that another row has, and 0 have none: each run rejects them" in told(
         look(tmp_path, rows)
     )
-    with pytest.raises(TableError, match=r"'kind' is no id: 400 rows have one that another row has.*GROUP"):
+    with pytest.raises(TableError, match=r"'kind' is no id: 400 rows have one that another row has.*SPLIT_BY"):
         look(tmp_path, rows, identity="kind")
 
 
@@ -122,7 +124,7 @@ def test_rows_of_a_group_stay_together_and_the_group_is_no_feature(tmp_path: Pat
     assert kinds(table.schema)["patient"] == "Text"
     without = look(tmp_path, rows)
     assert kinds(without.schema)["patient"] == "Text"
-    assert "GROUP=patient" in told(without)
+    assert "SPLIT_BY=patient" in told(without)
     with pytest.raises(TableError, match="too few, as the split is hashed from the digits of a group"):
         look(tmp_path, rows, group="kind")
 
@@ -337,6 +339,7 @@ def test_dates_in_another_form_are_left_out_with_the_reason(tmp_path: Path) -> N
 
 def test_categories_keep_their_frequent_levels_and_group_the_rest(tmp_path: Path) -> None:
     rows = make_rows(
+        1_000,
         drug=lambda number: f"D{number % 25:02}",
         town=lambda number: f"T{number % 30}" if number % 4 else f"village {number}",
         name=lambda number: f"somebody {number % 390}",
@@ -350,6 +353,17 @@ def test_categories_keep_their_frequent_levels_and_group_the_rest(tmp_path: Path
     assert all(level.startswith("T") for level in town.levels)
     assert kinds(table.schema)["name"] == "Text"
     assert "No feature: 'name', as it is text with 390 different values, of which few are frequent." in table.notes
+
+
+def test_the_levels_that_are_kept_are_those_of_the_training_split(tmp_path: Path) -> None:
+    rows = make_rows(1_000, town=lambda number: f"T{number % 25}")
+    frame = pd.DataFrame({"id": [row["id"] for row in rows], "label": [row["won"] == "yes" for row in rows]})
+    split = split_and_balance(frame, SPLIT).set_index("id")["split"]
+    for row in rows:
+        row["town"] = "only in test" if split[row["id"]] == "test" else row["town"]
+    town = column(look(tmp_path, rows).schema, "town")
+    assert isinstance(town, Category)
+    assert (sorted(town.levels), town.others) == (sorted(f"T{number}" for number in range(25)), True)
 
 
 def test_a_column_that_knows_the_label_is_told(tmp_path: Path) -> None:

@@ -265,6 +265,21 @@ def make_features(schema: Schema) -> dict[str, nw.Expr]:
     return {name: value.cast(nw.Float32) for name, value in features.items()}
 
 
+def list_levels(schema: Schema) -> dict[str, list[str]]:
+    """List what the numbers of each category's feature stand for, to be kept beside the model that learns from them.
+
+    Args:
+        schema: What the columns are.
+
+    Returns:
+        By feature, the words for 0 (no value), for each level from 1 on, and for all others, if they are one.
+    """
+    return {
+        column.features[0]: ["none given", *column.levels, *(["any other"] if column.others else [])]
+        for column in schema.categories
+    }
+
+
 def select_features(valid_rows: IntoFrameT, schema: Schema, features: dict[str, nw.Expr]) -> IntoFrameT:
     """Put features beside the id, the label, and what rows are compared and split by.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from contextlib import contextmanager
 from itertools import product
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from kedro_handover.contract import KEYS
@@ -71,11 +72,14 @@ USUAL_CHARACTERS = 24
 CLASS_CHARACTERS = 28
 """The same for the word for a class, and for a feature in a box of the tree."""
 
+LEVELS_NAMED, LEVEL_CHARACTERS = 3, 16
+"""A box of the tree names so many levels of a category, each in so many characters."""
+
 LEGEND_CHARACTERS = 14
 """A legend has two columns where no class has a longer word."""
 
-TITLE_CHARACTERS, LABEL_CHARACTERS = 9, 13.5
-"""About so many characters of a title, and of an axis' label, go into an inch."""
+TITLE_CHARACTERS, LABEL_CHARACTERS, TICK_CHARACTERS = 9, 13.5, 11.5
+"""About so many characters of a title, of an axis' label, and of the names beside it, go into an inch."""
 
 BESIDE_INCHES, BELOW_INCHES = 0.5, 0.35
 """What ticks and their names take beside and below an axis, at least."""
@@ -339,12 +343,13 @@ def plot_importances(research_model: Any, research_rows: DataFrame) -> Figure:
     return figure
 
 
-def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
+def plot_tree_top(research_model: Any, project: ProjectSpec, levels: dict[str, list[str]] | None = None) -> Figure:
     """Plot the first levels of the tree, or of the first tree of a forest.
 
     Args:
         research_model: The fitted model.
         project: Its words.
+        levels: By feature, the words for its values 0, 1, 2, … where these number the levels of a category.
     """
     from sklearn.tree import plot_tree
 
@@ -358,7 +363,7 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
             axes.set_axis_off()
             return figure
         names = getattr(research_model, "feature_names_in_", range(tree.n_features_in_))
-        plot_tree(
+        boxes = plot_tree(
             tree,
             max_depth=LEVELS_SHOWN - 1,
             feature_names=[shorten(name_feature(str(name)), CLASS_CHARACTERS) for name in names],
@@ -371,6 +376,7 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
             fontsize=10,
             ax=axes,
         )
+        _name_levels(boxes, levels or {})
         depth, leaves = tree.get_depth(), tree.get_n_leaves()
         shown = "A whole tree" if depth < LEVELS_SHOWN else f"The first {LEVELS_SHOWN} levels of a tree"
         if hasattr(tree, "classes_"):
@@ -383,6 +389,27 @@ def plot_tree_top(research_model: Any, project: ProjectSpec) -> Figure:
             f"value: {value}; left is yes"
         )
     return figure
+
+
+def _name_levels(boxes: Sequence[Any], levels: dict[str, list[str]]) -> None:
+    """Name the levels of a category in the boxes of a tree, where its numbers would say nothing."""
+    shown = {shorten(name_feature(name), CLASS_CHARACTERS): words for name, words in levels.items()}
+    for box in boxes:
+        question, *rest = box.get_text().split("\n")
+        name, is_split, threshold = question.rpartition(" <= ")
+        if not is_split or name not in shown:
+            continue
+        until = int(float(threshold)) + 1
+        yes, no = shown[name][:until], shown[name][until:]
+        if not no:  # the model was fitted to other levels
+            continue
+        words, verb = (yes, "is") if len(yes) <= len(no) else (no, "is not")
+        listed = [shorten(word, LEVEL_CHARACTERS) for word in words[:LEVELS_NAMED]]
+        more = [f"{len(words) - LEVELS_NAMED} more"] if len(words) > LEVELS_NAMED else []
+        listed += more
+        either = f"{', '.join(listed[:-1])} or {listed[-1]}" if len(listed) > 1 else listed[0]
+        told = textwrap.wrap(f"{name.removesuffix(' code')} {verb} {either}", CLASS_CHARACTERS)
+        box.set_text("\n".join([*told, *rest]))
 
 
 def _find_tree(model: Any) -> tuple[Any, str]:
@@ -467,7 +494,7 @@ def new_figure(width_inches: float, height_inches: float, *, grid: bool = True) 
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         yield figure, axes
-        names = (len(label.get_text()) / LABEL_CHARACTERS for label in axes.get_yticklabels())
+        names = (len(label.get_text()) / TICK_CHARACTERS for label in axes.get_yticklabels())
         beside = max(BESIDE_INCHES, *names)
         title = axes.get_title(loc="left")
         if len(title) > (most := int((width_inches - beside) * TITLE_CHARACTERS)):
@@ -500,13 +527,36 @@ def shorten(name: str, characters: int = NAME_CHARACTERS) -> str:
     return f"{name[: characters - 1 - end].rstrip()}…{name[-end:].lstrip()}"
 
 
+def shorten_apart(names: Sequence[str]) -> list[str]:
+    """Shorten long names so that those that differ in their middle alone are still told apart.
+
+    Args:
+        names: Any texts.
+
+    Returns:
+        Each as `shorten` gives it; of those that are alike then, the start and what makes them differ.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        alike.setdefault(shorten(name), []).append(name)
+    shown = {}
+    for short, of_one in alike.items():
+        start = len(commonprefix(of_one))  # noqa: RUF071 - texts, not paths
+        end = len(commonprefix([name[::-1] for name in of_one])) if len(of_one) > 1 else 0  # noqa: RUF071
+        for name in of_one:
+            differing = name[start : max(len(name) - end, start + 1)]
+            apart = f"{name[: NAME_CHARACTERS // 2].rstrip()}…{shorten(differing, NAME_CHARACTERS // 2 - 2)}…"
+            shown[name] = apart if len(of_one) > 1 else short
+    return [shown[name] for name in names]
+
+
 def _plot_bars(
     axes: Axes, names: Sequence[str], lengths: Sequence[float], colours: str | list[str] = BLUE
 ) -> BarContainer:
     """Plot horizontal bars, the first on top; by number, since two names may be written alike."""
     places = range(len(names))
     bars = axes.barh(places, lengths, color=colours)
-    axes.set_yticks(places, [shorten(name) for name in names])
+    axes.set_yticks(places, shorten_apart(names))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     return bars

@@ -22,7 +22,7 @@ from kedro_handover.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ODD_SHARE = 0.05
 """So many of the cells of a number or date column may be something else: they are missing values then."""
@@ -131,8 +131,14 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def find_column(
-    name: str, in_file: str, cells: Cells, *, comma_file: bool, label: list[float | None] | None = None
+def find_column(  # noqa: PLR0913 - all that tells what a column is
+    name: str,
+    in_file: str,
+    cells: Cells,
+    *,
+    comma_file: bool,
+    label: list[float | None] | None = None,
+    train: Callable[[], Cells] | None = None,
 ) -> Finding:
     """Say what a column is.
 
@@ -142,6 +148,7 @@ def find_column(
         cells: Its distinct cells.
         comma_file: Whether other columns of the file have decimal commas, or its columns are separated by semicolons.
         label: For each of its distinct cells, the share of positive rows; None where it is not known.
+        train: Gives its distinct cells in the training split, of which the frequent levels are learned; else all do.
 
     Returns:
         The column, and what a person is told.
@@ -159,7 +166,7 @@ def find_column(
         if why := _why_no_number(name, number.column, given):
             return Finding(Text(name, in_file, why=why))
         return Finding(number.column, (*number.notes, *_find_groups(number.column, given, label)))
-    return _find_category(name, in_file, given)
+    return _find_category(name, in_file, given, train)
 
 
 def has_decimal_commas(cells: Cells) -> bool:
@@ -280,7 +287,7 @@ def _why_no_number(name: str, column: Column, given: Cells) -> str:
     if distinct >= LEAST_GROUPS and OWNER_NAME.search(name):
         return (
             "it numbers whom rows belong to. Rows of one value stay on one side of the split with "
-            f"GROUP={column.in_file}"
+            f"SPLIT_BY={column.in_file}"
         )
     return ""
 
@@ -296,7 +303,7 @@ def _find_groups(column: Column, given: Cells, label: list[float | None] | None)
         return []
     told = (
         f"CHECK {column.in_file!r}: all rows of one value have one label. If it numbers what rows belong to, "
-        f"GROUP={column.in_file} keeps these on one side of the split; if it knows the label, make it a Text."
+        f"SPLIT_BY={column.in_file} keeps these on one side of the split; if it knows the label, make it a Text."
     )
     return [told]
 
@@ -352,17 +359,22 @@ def _read_day(pattern: re.Pattern[str], text: str) -> date | None:
     return day if 1900 <= day.year < 2100 else None  # noqa: PLR2004 - as the nodes read them
 
 
-def _find_category(name: str, in_file: str, given: Cells) -> Finding:
-    ranked = given.ranked()
-    if len(ranked) <= MOST_LEVELS:
-        return Finding(Category(name, in_file, levels=tuple(sorted(text for text, _ in ranked))))
-    least = max(LEAST_OF_A_LEVEL, LEAST_SHARE_OF_A_LEVEL * given.rows)
-    kept = [(text, rows) for text, rows in ranked[:MOST_FREQUENT_LEVELS] if rows >= least]
-    if sum(rows for _, rows in kept) < LEAST_COVERED * given.given:
-        why = f"it is text with {len(ranked):,} different values, of which few are frequent"
+def _find_category(name: str, in_file: str, given: Cells, count_train: Callable[[], Cells] | None) -> Finding:
+    """Take text for a category: all of its levels, where they are few; else those that are frequent in training."""
+    there_are = len(given.texts)
+    if there_are <= MOST_LEVELS:
+        return Finding(Category(name, in_file, levels=tuple(sorted(given.texts.to_pylist()))))
+    train = given if count_train is None else count_train().without(MISSING_MARKS)
+    least = max(LEAST_OF_A_LEVEL, LEAST_SHARE_OF_A_LEVEL * train.given)
+    kept = [(text, rows) for text, rows in train.ranked()[:MOST_FREQUENT_LEVELS] if rows >= least]
+    if sum(rows for _, rows in kept) < LEAST_COVERED * train.given:
+        why = f"it is text with {there_are:,} different values, of which few are frequent"
         return Finding(Text(name, in_file, why=why))
     levels = tuple(sorted(text for text, _ in kept))
-    if len(kept) == len(ranked):
+    if len(kept) == there_are:
         return Finding(Category(name, in_file, levels=levels))
-    rest = f"{len(ranked) - len(kept):,} rarer ones of its {len(ranked):,} levels are one."
+    rest = (
+        f"The {len(kept):,} levels that are frequent in the training split are kept; "
+        f"the other {there_are - len(kept):,} are one."
+    )
     return Finding(Category(name, in_file, levels=levels, others=True), (rest,))

@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ import pyarrow.compute as pc
 
 from kedro_handover.contract import KEYS
 from kedro_handover.errors import suggest
+from kedro_handover.evaluation.predictions import TRAIN
 from kedro_handover.handover.tree import RESERVED
+from kedro_handover.nodes.split import SplitParameters, split_and_balance
 from kedro_handover.schema import ROW_ID, Category, Column, Number, Schema, Text
 from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas
 from kedro_handover.starter.dialect import Dialect, find_dialect
@@ -26,7 +29,7 @@ from kedro_handover.text import WHITE_SPACE
 from kedro_handover.text_tables import MALFORMED_LINE, ROW_NUMBER, TextTableDataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 REJECTED_SHARE = 0.01
@@ -39,7 +42,12 @@ LEAST_SEEDS = 0.1
 """The share of rows, or groups, that have to have digits of their own in what the split is hashed from."""
 
 FEW_IN_TEST = 30
-TEST_SHARE = 0.2
+SPLIT = SplitParameters(test_share=0.2, folds=5, majority_per_minority=None, stratify=True)
+"""As in the new project."""
+
+SPLIT_BY = "SPLIT_BY"
+"""What a person names a group by."""
+
 BEST_LEVELS = 5
 """Reports that compare groups read best with about so many."""
 
@@ -109,7 +117,7 @@ def read_table(  # noqa: PLR0913, PLR0917 - what a person may say of a file
     texts = {name: _trim(cells[name]) for name in cells.column_names}
     label = _find_name(path, texts, dialect, label, "LABEL", "is to be predicted")
     identity = _find_name(path, texts, dialect, identity, "ID", "")
-    group = _find_name(path, texts, dialect, group, "GROUP", "")
+    group = _find_name(path, texts, dialect, group, SPLIT_BY, "")
     _check_roles(identity, label, group)
     classes = find_target(Cells.count(texts[label]), label, positive, task)
     notes = [_describe_file(path, cells.num_rows), *dialect.notes]
@@ -264,8 +272,8 @@ def _find_name(  # noqa: PLR0913, PLR0917 - what is asked for, of what, and how 
 def _check_roles(identity: str, label: str, group: str) -> None:
     for one, two, first, second in (
         ("ID", "LABEL", identity, label),
-        ("GROUP", "LABEL", group, label),
-        ("ID", "GROUP", identity, group),
+        (SPLIT_BY, "LABEL", group, label),
+        ("ID", SPLIT_BY, identity, group),
     ):
         if first and first == second:
             msg = f"{one} and {two} both name {first!r}. Name two columns."
@@ -283,7 +291,7 @@ def _check_id(values: pa.ChunkedArray, column: str) -> list[str]:
         first = counted.field("values").filter(is_repeated)[0].as_py()
         msg = (
             f"{column!r} is no id: {repeated:,} rows have one that another row has, such as {first!r}. {instead}; "
-            f"where rows of one {column!r} belong together, name it with GROUP."
+            f"where rows of one {column!r} belong together, name it with {SPLIT_BY}."
         )
         raise TableError(msg)
     if values.null_count > REJECTED_SHARE * len(values):
@@ -315,12 +323,14 @@ def _check_group(values: pa.ChunkedArray, column: str) -> None:
     known = values.drop_null()
     groups, digits = known.unique(), pc.replace_substring_regex(known, "[^0-9]+", "").unique()
     if values.null_count > REJECTED_SHARE * len(values):
-        msg = f"{column!r} is no group: {values.null_count:,} rows have none. Name one with GROUP that all rows have."
+        none = f"{column!r} is no group: {values.null_count:,} rows have none."
+        msg = f"{none} Name one with {SPLIT_BY} that all rows have."
         raise TableError(msg)
     if len(digits) < max(LEAST_SEEDS * len(groups), LEAST_OF_GROUPS):
         msg = (
             f"{column!r} has {len(groups):,} different values with {len(digits):,} different numbers in them: too few, "
-            "as the split is hashed from the digits of a group. Name one with GROUP whose digits tell groups apart."
+            "as the split is hashed from the digits of a group. "
+            f"Name one with {SPLIT_BY} whose digits tell groups apart."
         )
         raise TableError(msg)
 
@@ -340,6 +350,7 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
 ) -> tuple[Schema, list[str]]:
     """Say of each column what it is."""
     cells = {name: Cells.count(values) for name, values in texts.items() if name not in {identity, label}}
+    find_train = cache(lambda: _find_train(texts, identity, label, group, classes))
     comma_file = dialect.load_args.get("separator") == ";" or any(map(has_decimal_commas, cells.values()))
     columns: list[Column] = []
     notes = []
@@ -352,7 +363,14 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
             columns.append(Text(name, in_file, why="the split goes by it"))
             continue
         share = _share_positive(texts[in_file], of_column, texts[label], classes)
-        found = find_column(name, in_file, of_column, comma_file=comma_file, label=share)
+        found = find_column(
+            name,
+            in_file,
+            of_column,
+            comma_file=comma_file,
+            label=share,
+            train=partial(_count_cells, texts[in_file], find_train),
+        )
         columns.append(found.column)
         notes += [
             note if note.startswith("CHECK") else f"{in_file!r}: {note[:1].lower()}{note[1:]}" for note in found.notes
@@ -370,6 +388,43 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
         split_by=names[group] if group else None,
     )
     return schema, notes
+
+
+def _count_cells(values: pa.ChunkedArray, find_rows: Callable[[], pa.ChunkedArray]) -> Cells:
+    return Cells.count(values.filter(find_rows()))
+
+
+def _find_train(
+    texts: dict[str, pa.ChunkedArray], identity: str, label: str, group: str, classes: Classes
+) -> pa.ChunkedArray:
+    """Tell the rows of the training split: that of the new project, by the same node on the same rows."""
+    import pandas as pd
+
+    place = pa.chunked_array([pa.array(range(1, len(texts[label]) + 1))])
+    table = pa.table(
+        {
+            "id": texts[identity] if identity else place.cast(pa.string()),
+            "label": _read_label(texts[label], classes),
+            "place": place,
+            **({"split_by": texts[group]} if group else {}),
+        }
+    )
+    counted = pc.value_counts(table["id"].drop_null())
+    once = counted.field("values").filter(pc.equal(counted.field("counts"), 1))
+    is_labelled = pc.is_in(texts[label], pa.array([*classes.positive, *classes.negative]))
+    valid = table.filter(pc.and_(is_labelled, pc.is_in(table["id"], once)))
+    split = split_and_balance(valid.to_pandas(types_mapper=pd.ArrowDtype), SPLIT)
+    return pc.is_in(place, pa.array(split.loc[split["split"] == TRAIN, "place"].tolist(), pa.int64()))
+
+
+def _read_label(texts: pa.ChunkedArray, classes: Classes) -> pa.Array:
+    """Give the label as the project's nodes have it, as far as the split depends on it."""
+    if classes.task == "regression":
+        return pa.array([0.0] * len(texts))
+    if classes.task == "binary":
+        return pc.is_in(texts, pa.array(classes.positive))
+    places = {text: place for place, of_class in enumerate(classes.groups) for text in of_class}
+    return pa.array([places.get(text) for text in texts.to_pylist()], pa.int64())
 
 
 def _share_positive(
@@ -419,7 +474,7 @@ def _warn_of_few(classes: Classes) -> list[str]:
     if classes.task == "regression":
         return []
     few = min(classes.rows)
-    in_test = round(few * TEST_SHARE)
+    in_test = round(few * SPLIT.test_share)
     notes = []
     if in_test < FEW_IN_TEST:
         notes.append(

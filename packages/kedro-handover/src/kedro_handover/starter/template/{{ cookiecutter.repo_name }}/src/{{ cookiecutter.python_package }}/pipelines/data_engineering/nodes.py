@@ -63,3 +63,8 @@ def build_features(valid_rows: IntoFrameT) -> IntoFrameT:
 def list_feature_rules() -> list[Rule]:
     """State what has to hold for the features of every row."""
     return typing.feature_rules(SCHEMA)
+
+
+def list_levels() -> dict[str, list[str]]:
+    """List what the numbers of each category's feature stand for."""
+    return typing.list_levels(SCHEMA)

@@ -27,6 +27,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.build_features, "valid_rows", "features", name="build_features"),
             Node(split_and_balance, ["features", "params:split"], "model_input", name="split_and_balance"),
             Node(nodes.list_feature_rules, None, "feature_rules", name="list_feature_rules"),
+            Node(nodes.list_levels, None, "levels", name="list_levels"),
             Node(
                 count_rows,
                 ["valid_rows", "features", "model_input", "rejections", "label_counts", "feature_rules"],

@@ -57,7 +57,7 @@ def create_pipeline() -> Pipeline:
             Node(plots.plot_calibration, [HISTOGRAMS, PROJECT], figures["calibration"], name="plot_calibration"),
 {% endif %}
             Node(plots.plot_importances, [MODEL, ROWS], figures["importances"], name="plot_importances"),
-            Node(plots.plot_tree_top, [MODEL, PROJECT], figures["tree_top"], name="plot_tree_top"),
+            Node(plots.plot_tree_top, [MODEL, PROJECT, "levels"], figures["tree_top"], name="plot_tree_top"),
             Node(
                 render_research_report,
                 {**inputs, "metrics": METRICS, "project": PROJECT, **figures},
