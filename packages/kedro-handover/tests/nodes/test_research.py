@@ -360,6 +360,22 @@ def test_scores_on_every_engine_are_those_of_scikit_learn_on_every_boundary_too(
     assert {(row["shop"], row["label"]) for row in scores} == {(2, None)}
 
 
+def test_scores_have_the_probability_that_is_put_back_where_that_is_asked_for(engine: Engine) -> None:
+    tree = DecisionTreeClassifier(max_depth=3).fit(TRAIN[FEATURES], TRAIN["label"])
+    counts = {"positive": 100, "negative": 900, "test_positive": 20, "test_negative": 180}
+    thinned = {**counts, "train_positive": 80, "train_negative": 80}
+    asked = parameters(prior_correction=True)
+    features = to_score(engine, ROWS[FEATURES])
+    scores = engine.rows(score_with_research(tree, features, asked, PROJECT, thinned))
+    for row in scores:
+        weighed = row["probability"] * (100 / 900 * 80 / 80)
+        assert row["probability_in_data"] == weighed / (weighed + 1 - row["probability"])
+    whole = {**counts, "train_positive": 80, "train_negative": 720}
+    for asked_for, learned_from in ((asked, whole), (parameters(), thinned)):
+        without = score_with_research(tree, features, asked_for, PROJECT, learned_from)
+        assert "probability_in_data" not in engine.types(without)
+
+
 def test_a_row_that_misses_what_the_tree_looks_at_is_refused_and_one_that_misses_other_things_is_not(
     engine: Engine,
 ) -> None:

@@ -10,6 +10,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from markupsafe import Markup
 
+from kedro_handover.evaluation.intervals import share_interval
 from kedro_handover.reporting.research_report import METRICS_SHOWN, name_metrics, render_research_report
 from report_page import Page, assert_needs_no_other_file
 from toy import PROJECT
@@ -40,7 +41,14 @@ REJECTIONS = {
 }
 THINNED = 12_000 - 2_400 - 2_401 - 1_800 - 599
 METRICS = {
-    split: {"rows": rows, "positive": positive, "true_positive": positive - 7}
+    split: {
+        "rows": rows,
+        "positive": positive,
+        "true_positive": positive - 7,
+        "false_negative": 7,
+        "false_positive": 9,
+        "true_negative": rows - positive - 9,
+    }
     | {name: start + place / 1000 for place, name in enumerate(METRICS_SHOWN)}
     for split, rows, positive, start in (("train", 4_801, 2_400, 0.8123), ("test", 2_399, 1_800, 0.7123))
 }
@@ -126,7 +134,7 @@ def test_every_metric_of_both_splits_is_shown() -> None:
     found = page()
     assert list(name_metrics(PROJECT)) == list(METRICS_SHOWN)
     for name, title in name_metrics(PROJECT).items():
-        assert found.row(title) == [f"{METRICS['train'][name]:.4f}", f"{METRICS['test'][name]:.4f}"]
+        assert found.row(title)[:2] == [f"{METRICS['train'][name]:.4f}", f"{METRICS['test'][name]:.4f}"]
     assert "0.712 AUC, test" in found.text
     assert "0.812 AUC, train" in found.text
     assert "2,399 orders in the test split" in found.text
@@ -213,6 +221,23 @@ def test_candidates_of_several_families_have_a_cell_for_each_argument() -> None:
     assert found.row("Family") == ["Depth at most", "C", "Mean AUC", "Standard deviation"]
     assert found.row("forest") == ["3", "", "0.7000", "0.1000"]
     assert found.row("linear") == ["", "0.5", "0.7000", "0.1000"]
+
+
+def test_probabilities_of_other_shares_are_said_to_be_so_with_the_formula_that_puts_them_back() -> None:
+    unthinned = COUNTS | {"train_positive": 7_200, "train_negative": 2_401}
+    assert "So probabilities are those of the data." in page(unthinned).text
+    weighted = page(unthinned, class_weight="balanced").text
+    assert "Rows are weighted, so that the classes weigh alike." in weighted
+    assert "a probability p is 3 p / (3 p + 1" in weighted
+
+
+def test_a_small_test_split_has_intervals_by_a_stated_method() -> None:
+    small = page()
+    assert "Wilson's for shares of rows, and Hanley and McNeil's for the AUC" in small.text
+    low, high = share_interval(1_793, 1_800)
+    assert f"{low:.3f} to {high:.3f}" in small.text
+    large = {**METRICS, "test": METRICS["test"] | {"rows": 6_000}}
+    assert "at 95 %" not in page(metrics=large).text
 
 
 def test_a_split_that_is_not_thinned_keeps_the_shares_of_the_classes() -> None:

@@ -72,6 +72,7 @@ def create_pipeline() -> Pipeline:
                     "search": "research_search",
                     "metrics": metrics,
                     "project": project,
+                    "class_weight": "params:sklearn_research.class_weight",
                     **{figure: f"research_{figure}" for figure in FIGURES},
                 },
                 "research_report",

@@ -17,6 +17,7 @@ from kedro_handover.contract import KEYS, check_no_violations, count_violations,
 from kedro_handover.errors import HandOverError, ModelInputError
 from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.evaluation.predictions import TEST, TRAIN
+from kedro_handover.evaluation.prior import PUT_BACK, find_prior_odds, put_back
 from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
 from kedro_handover.handover.tree import to_narwhals
 from kedro_handover.hashing import add_hashes
@@ -320,19 +321,22 @@ def score_with_research(
     features: IntoFrameT,
     parameters: SklearnResearchParameters,
     project: ProjectSpec,
+    row_counts: dict[str, int] | None = None,
 ) -> IntoFrameT:
     """Score every row with the research model, on the engine that holds them.
 
     Args:
         research_model: The fitted model.
         features: `id`, `label` and the features (float32).
-        parameters: `threshold`.
+        parameters: `threshold`, `class_weight` and `prior_correction`.
         project: `codes` are features that scores are summed up by.
+        row_counts: The rows that the model has learned from, for the prior correction.
 
     Returns:
         `id`, the codes as integers, `label` (null where unknown), `probability` of being positive, bit for bit what
         the model's own library gives, and `prediction`. Both are null where a feature that the model needs is missing.
-        Of several classes and of numbers they are as in the predictions table.
+        Of several classes and of numbers they are as in the predictions table. With the prior correction, there is
+        `probability_in_data` too, where it is another.
 
     Raises:
         HandOverError: If the model can't be carried over exactly.
@@ -346,11 +350,16 @@ def score_with_research(
     if task == "binary":
         prediction = nw.col("probability") > parameters.threshold
     probabilities = [name for name in list_scores(scored.collect_schema().names()) if name != "prediction"]
+    odds = 1.0
+    if task == "binary" and parameters.prior_correction and row_counts is not None:
+        odds = find_prior_odds(row_counts, parameters.class_weight)
+    corrected = {} if odds == 1 else {PUT_BACK: put_back(nw.col("probability"), odds)}
     return scored.select(
         "id",
         *(nw.col(code).cast(nw.Int64) for code in project.codes),
         "label",
         *probabilities,
+        **corrected,
         prediction=prediction,
     ).to_native()
 

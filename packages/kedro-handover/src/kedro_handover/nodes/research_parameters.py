@@ -72,6 +72,8 @@ class SklearnResearchParameters(Parameters):
             "one_standard_error": the simplest candidate within one standard error of it, by family and then by the
             order of the grids, which go from simple to complex.
         class_weight: "balanced" weighs rows by the inverse of their class' share; null weighs all alike.
+        prior_correction: Whether scores have a column `probability_in_data` too, where thinning or weights have changed
+            what probabilities are shares of: `kedro_handover.evaluation.prior` has the formula.
         threshold: Rows with a probability above it are predicted to be positive; of two classes alone.
         seed: The `random_state` of estimators; a tree chooses by it between splits that are equally good.
     """
@@ -82,5 +84,6 @@ class SklearnResearchParameters(Parameters):
     candidates: Candidates
     choose: Literal["best", "one_standard_error"] = "best"
     class_weight: Literal["balanced"] | None = None
+    prior_correction: bool = False
     threshold: float = Field(default=0.5, gt=0, lt=1)
     seed: int = Field(ge=0, lt=2**32)

@@ -9,8 +9,10 @@ from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.errors import DriftError
 from kedro_handover.evaluation.drift import measure_drift
+from kedro_handover.evaluation.prior import PUT_BACK, find_prior_odds, put_back
 from kedro_handover.frames import prediction_columns
 from kedro_handover.lazy_types import SparkDataFrame
+from kedro_handover.models.registry import HANDED_OVER
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.project import ProjectSpec
 from kedro_handover.tasks import Task, find_task, list_outcomes, list_scores
@@ -82,8 +84,32 @@ def score_rows(  # noqa: PLR0913, PLR0917 - what is scored, by what, and whether
         scored = scored.withColumn("prediction", F.col("probability") > release["model"]["threshold"])
     *keys, prediction = [name for name in prediction_columns(scored.columns) if name not in {"split", "group"}]
     return scored.select(
-        keys[0], *(F.col(code).cast("int").alias(code) for code in project.codes), *keys[1:], prediction
+        keys[0],
+        *(F.col(code).cast("int").alias(code) for code in project.codes),
+        *keys[1:],
+        *_correct(release, find_task(features)),
+        prediction,
     )
+
+
+def _correct(release: dict[str, Any], task: Task) -> list[Any]:
+    """Put the probability back to the shares of the data, where the released model has learned from others."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    is_asked_for = _research_parameters(release).get("prior_correction", False)
+    odds = _find_odds(release) if task == "binary" and is_asked_for else 1.0
+    return [] if odds == 1 else [put_back(F.col("probability"), odds).alias(PUT_BACK)]
+
+
+def _find_odds(release: dict[str, Any]) -> float:
+    is_research = release["model"].get("name") == HANDED_OVER
+    weight = _research_parameters(release).get("class_weight") if is_research else None
+    return find_prior_odds(release["data"]["row_counts"], weight)
+
+
+def _research_parameters(release: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = release.get("parameters", {}).get("sklearn_research", {})
+    return found
 
 
 def summarise_scores(
@@ -92,8 +118,8 @@ def summarise_scores(
     """Count the rows of each place or group by label, and how many of those without one may be positive.
 
     A model that learns from a balanced split has probabilities that are too low or too high for rows whose classes are
-    not balanced. Before the chances are added up, the odds of each are multiplied by the ratio of the odds in all rows
-    to those in the training split.
+    not balanced. Before the chances are added up, they are put back to the shares of the data, by
+    `kedro_handover.evaluation.prior`.
 
     Args:
         predictions: `id`, the codes that scores are summed up by, `label`, `probability`, or what stands for it.
@@ -107,7 +133,7 @@ def summarise_scores(
         are `class_0` and `expected_class_0` and so on, as no class has been thinned; of a regression `known`,
         `unknown`, and the means `mean_label` and `mean_prediction`.
     """
-    sums, arguments = _sum_up(predictions.columns, release["data"]["row_counts"], find_task(predictions))
+    sums, arguments = _sum_up(predictions.columns, release, find_task(predictions))
     names = [name for name in project.summarise_by if name not in project.codes]
     columns = ", ".join(f"`{name}`" for name in project.summarise_by)
     by_columns = f"GROUP BY {columns} ORDER BY {columns}" if columns else ""  # else the summary is one row
@@ -126,8 +152,9 @@ def summarise_scores(
     )
 
 
-def _sum_up(columns: list[str], counts: dict[str, int], task: Task) -> tuple[str, dict[str, float]]:
+def _sum_up(columns: list[str], release: dict[str, Any], task: Task) -> tuple[str, dict[str, float]]:
     """Give the sums of a summary in SQL, and the numbers that they name; decimals, as a sum of doubles has an order."""
+    counts = release["data"]["row_counts"]
     unknown = "COUNT_IF(label IS NULL) AS unknown"
     if task == "regression":
         means = (
@@ -141,7 +168,7 @@ def _sum_up(columns: list[str], counts: dict[str, int], task: Task) -> tuple[str
             _expect(f"CAST(label = {place} AS INT)", score, name) for place, (name, score) in enumerate(chances)
         ]
         return ", ".join((*known, unknown, *expected)), {}
-    odds = counts["positive"] / counts["negative"] * counts["train_negative"] / counts["train_positive"]
+    odds = _find_odds(release)
     chance = ":odds * probability / (:odds * probability + 1 - probability)"
     known = ["COUNT_IF(label) AS positive", "COUNT_IF(NOT label) AS negative"]
     return ", ".join((*known, unknown, _expect("label", chance, "positive"))), {"odds": odds}

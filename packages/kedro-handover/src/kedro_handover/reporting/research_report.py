@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kedro_handover.evaluation.intervals import find_intervals
 from kedro_handover.evaluation.predictions import TEST, TRAIN
+from kedro_handover.evaluation.prior import find_prior_odds
 from kedro_handover.formatting import format_share
 from kedro_handover.project import ProjectSpec
 from kedro_handover.reporting.page import encode_figure, render_page
@@ -83,6 +85,7 @@ def render_research_report(  # noqa: PLR0913 - everything that the page shows
     metrics: dict[str, dict[str, Any]],
     project: ProjectSpec,
     *,
+    class_weight: str | None = None,
     sections: dict[str, Any] | None = None,
     **figures: bytes,
 ) -> str:
@@ -97,6 +100,7 @@ def render_research_report(  # noqa: PLR0913 - everything that the page shows
         search: A record for each candidate of the search, the best first.
         metrics: The metrics of each split.
         project: Its words, and what figures of its own show.
+        class_weight: "balanced" where both classes have weighed alike in training.
         sections: Sections of the project's own, by title, see `kedro_handover.reporting.page.render_page`.
         figures: PNG files by name, in the order in which they are shown.
 
@@ -127,6 +131,9 @@ def render_research_report(  # noqa: PLR0913 - everything that the page shows
         exactness=say_exactness(metrics, project),
         by_class=list(zip(project.words.classes, metrics[TEST].get("by_class", []), strict=True)),
         thinned=known - kept,
+        class_weight=class_weight,
+        prior_odds=find_prior_odds(row_counts, class_weight) if project.task == "binary" else 1,
+        intervals=find_intervals(metrics[TEST]) if project.task == "binary" else {},
         search=search,
         candidates=search[:CANDIDATES_SHOWN],
         arguments=_name_arguments(search[:CANDIDATES_SHOWN]),

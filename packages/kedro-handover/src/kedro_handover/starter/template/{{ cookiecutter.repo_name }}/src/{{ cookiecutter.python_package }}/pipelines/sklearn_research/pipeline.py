@@ -20,6 +20,9 @@ FIGURES = ("roc_curve", "precision_recall", "confusion_matrix", "calibration", "
 def create_pipeline() -> Pipeline:
     """Make the pipeline: `model_input` to `research_model`, its predictions, metrics, figures and report."""
     inputs = {"row_counts": "row_counts", "rejections": "rejections", "search": SEARCH}
+{% if cookiecutter._project.task != "regression" %}
+    inputs["class_weight"] = "params:sklearn_research.class_weight"
+{% endif %}
     figures = {figure: f"research_{figure}" for figure in FIGURES}
     return Pipeline(
         [
@@ -70,7 +73,7 @@ def create_pipeline() -> Pipeline:
 
 def create_scoring_pipeline() -> Pipeline:
     """Make the pipeline that scores every row with the last `research_model`, on whatever engine holds them."""
-    inputs = [MODEL, "features", PARAMETERS, PROJECT]
+    inputs = [MODEL, "features", PARAMETERS, PROJECT, "row_counts"]
     return Pipeline(
         [
             Node(research.score_with_research, inputs, "research_scores", name="score_with_research"),
