@@ -39,7 +39,9 @@ def test_a_hash_is_the_stated_arithmetic_of_the_id(engine: Engine, ids: list[int
 
 
 @pytest.mark.parametrize(
-    ("step", "hashes"), [(1, [48_271, 96_542, 115_541_394]), (2, [182_605_794, 365_211_588, 283_598_515])], ids=["one step", "two steps"]
+    ("step", "hashes"),
+    [(1, [48_271, 96_542, 115_541_394]), (2, [182_605_794, 365_211_588, 283_598_515])],
+    ids=["one step", "two steps"],
 )
 def test_the_hash_of_an_id_is_the_same_in_every_version(engine: Engine, step: int, hashes: list[int]) -> None:
     """Another hash would put the rows of every project into other splits."""

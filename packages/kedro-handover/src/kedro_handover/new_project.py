@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ WISHES = ("name", "data", "id", "label", "task", "positive", "split_by", "dir")
 
 OLD_NAMES = {"group": "split_by"}
 """What was called otherwise before, and is still taken."""
+
+if sys.argv[1:2] == ["handover"]:
+    os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")  # outside of a project there is no .telemetry that says so
 
 
 @click.group(name="Handover")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kedro_handover.errors import SparkError
-from kedro_handover.spark.session import check_user
+from kedro_handover.spark.session import check_temporary_folder, check_user
 from processes import fresh_environment
 
 READ = """
@@ -42,3 +42,13 @@ def test_a_user_id_without_a_name_is_told() -> None:
     check_user(os.getuid())
     with pytest.raises(SparkError, match=r"^The user id 123456789 has no name on this machine, .* to /etc/passwd\.$"):
         check_user(123_456_789)
+
+
+def test_a_folder_from_which_nothing_may_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_temporary_folder(str(tmp_path))
+    check_temporary_folder(str(tmp_path / "nowhere"))
+    usual = os.statvfs(tmp_path)
+    closed = os.statvfs_result([*usual[:8], os.ST_NOEXEC, usual.f_namemax])
+    monkeypatch.setattr(os, "statvfs", lambda _: closed)
+    with pytest.raises(SparkError, match=r" is mounted noexec, .* add -Djava.io.tmpdir=/var/tmp to spark.driver.extra"):
+        check_temporary_folder(str(tmp_path))

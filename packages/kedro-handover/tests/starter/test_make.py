@@ -291,6 +291,20 @@ def test_what_rows_are_split_by_has_two_names(tmp_path: Path, option: str) -> No
         assert "SPLIT_BY and LABEL both name 'Default'" in result.output
 
 
+def test_outside_of_a_project_nothing_is_sent(tmp_path: Path) -> None:
+    code = "import os, sys; sys.argv = ['kedro', *sys.argv[1:]]; import kedro_handover.new_project; print(os.environ)"
+    for arguments, is_silent in ((["handover", "new"], True), (["info"], False)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ("KEDRO_DISABLE_TELEMETRY" in done.stdout) is is_silent
+
+
 def test_what_is_not_given_is_asked_for(tmp_path: Path) -> None:
     data = write_loans(tmp_path / "loans.csv")
     answers = f"asked\n{data}\nLoan ID\nDefault\n"

@@ -337,6 +337,15 @@ def test_dates_in_another_form_are_left_out_with_the_reason(tmp_path: Path) -> N
     assert "dates are not read in the form of" in column(table.schema, "seen").why  # type: ignore[attr-defined]
 
 
+def test_a_comma_that_may_be_of_thousands_is_told_where_other_columns_have_decimal_commas(tmp_path: Path) -> None:
+    rows = make_rows(
+        share=lambda number: f"{number % 9},{number % 10}5", paid=lambda number: f"{1 + number % 9},{100 + number}"
+    )
+    notes = look(tmp_path, rows).notes
+    assert "CHECK 'paid': each comma in it has three digits behind it, and may stand between thousands." in notes
+    assert not any(note.startswith("CHECK 'share'") for note in notes)
+
+
 def test_categories_keep_their_frequent_levels_and_group_the_rest(tmp_path: Path) -> None:
     rows = make_rows(
         1_000,

@@ -29,6 +29,9 @@ CONNECT_SECONDS = 5
 OF_THIS_MACHINE = ("spark.driver.host", "spark.driver.bindAddress")
 """Settings that hold for the machine which reads `spark.yml`, and for no driver elsewhere."""
 
+TEMPORARY_FOLDER = "-Djava.io.tmpdir"
+"""The option of Java that names its folder for temporary files."""
+
 
 def configure_spark(settings: Mapping[str, Any]) -> None:
     """Have every Spark session of this process made from the settings, whoever asks for it first; starts nothing.
@@ -46,6 +49,8 @@ def configure_spark(settings: Mapping[str, Any]) -> None:
         return
     arguments = [f"--conf={name}={value}" for name, value in _texts(settings).items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
+    if TEMPORARY_FOLDER not in os.environ["PYSPARK_SUBMIT_ARGS"]:
+        check_temporary_folder("/tmp")  # noqa: S108 - Java takes it whatever TMPDIR says
     if "JAVA_HOME" not in os.environ:
         os.environ["JAVA_HOME"] = _java_of_wheel()  # where a cluster has its own Java, the wheel may be left out
     if not (Path(os.environ["JAVA_HOME"]) / "bin" / "java").exists():
@@ -119,6 +124,27 @@ def check_user(user_id: int) -> None:
             "that has a name, or add one to /etc/passwd."
         )
         raise SparkError(msg) from error
+
+
+def check_temporary_folder(folder: str) -> None:
+    """Refuse a folder for temporary files from which nothing may run: Java loads libraries that it unpacks there.
+
+    Args:
+        folder: Java's `java.io.tmpdir`.
+
+    Raises:
+        SparkError: If it is mounted so.
+    """
+    try:
+        is_closed = bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+    except OSError:  # it is not there, which Java says
+        return
+    if is_closed:
+        msg = (
+            f"{folder} is mounted noexec, and Java loads libraries from there. Name another folder in spark.yml: add "
+            f"{TEMPORARY_FOLDER}=/var/tmp to spark.driver.extraJavaOptions, and to spark.executor.extraJavaOptions."
+        )
+        raise SparkError(msg)
 
 
 def list_submit_settings(settings: Mapping[str, Any], deploy_mode: str) -> dict[str, str]:

@@ -205,8 +205,17 @@ def _find_number(name: str, in_file: str, given: Cells, *, comma_file: bool) -> 
         notes.append(
             f"{_count_rows(given, odd)} rows have something else in it ({given.show(odd)}): those are missing values."
         )
+    if column.decimal == "," and _all_in_threes(texts):
+        notes.append(
+            f"CHECK {in_file!r}: each comma in it has three digits behind it, and may stand between thousands."
+        )
     notes += [f"CHECK {told}" for told in _find_sentinels(column, counts)]
     return Finding(column, tuple(notes))
+
+
+def _all_in_threes(texts: list[str]) -> bool:
+    with_comma = [text for text in texts if "," in text]
+    return bool(with_comma) and all(re.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}", text) for text in with_comma)
 
 
 def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, Any]]:
