@@ -98,6 +98,7 @@ class HistGradientBoosting(_Booster):
     """scikit-learn's booster on binned values, which takes missing values."""
 
     name, title, simplicity = "hist_gradient_boosting", "histogram gradient boosting", 4
+    takes_missing, monotone_argument = True, "monotonic_cst"
 
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -111,6 +112,7 @@ class XGBoost(_Booster):
     """XGBoost's trees."""
 
     name, title, simplicity = "xgboost", "XGBoost", 5
+    takes_missing, monotone_argument = True, "monotone_constraints"
     package = extra = "xgboost"
 
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
@@ -123,6 +125,7 @@ class LightGBM(_Booster):
     """LightGBM's trees."""
 
     name, title, simplicity = "lightgbm", "LightGBM", 5
+    takes_missing, monotone_argument = True, "monotone_constraints"
     package = extra = "lightgbm"
 
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:

@@ -64,6 +64,9 @@ class Family(ABC):
         extra: The extra of kedro-handover that installs the package.
         simplicity: Its place among families from the simplest on: the search prefers a lower one where it is asked to.
         tasks: What it can predict.
+        takes_missing: Whether a missing value may stay one.
+        monotone_argument: The estimator's argument for the features that the prediction may only rise or fall with;
+            None where it knows none.
     """
 
     name: ClassVar[str]
@@ -72,6 +75,8 @@ class Family(ABC):
     extra: ClassVar[str | None] = None
     simplicity: ClassVar[int]
     tasks: ClassVar[tuple[Task, ...]] = TASKS
+    takes_missing: ClassVar[bool] = False
+    monotone_argument: ClassVar[str | None] = None
 
     @abstractmethod
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
@@ -114,12 +119,43 @@ class Family(ABC):
             ConfigurationError: If H2O has none for the task.
         """
 
-    def place_grid(self, grid: Mapping[str, list[Any]], task: Task | None = None) -> dict[str, list[Any]]:
+    def constrain(self, estimator: Any, features: list[str], monotone: Mapping[str, int], task: Task) -> Any:
+        """Have predictions only rise with a feature, or only fall.
+
+        Args:
+            estimator: What `make_estimator` gives.
+            features: All features, in their order.
+            monotone: 1 for a feature that predictions rise with, -1 for one that they fall with, by its name.
+            task: What is to be predicted.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ConfigurationError: If the family knows no such constraint, or there is no such feature.
+        """
+        if not monotone:
+            return estimator
+        block = f"sklearn_research.candidates.{self.name}.monotone"
+        if self.monotone_argument is None or task == "multiclass":
+            what = "for several classes" if self.monotone_argument else f"in {self.title}"
+            msg = f"{block}: there are no monotone constraints {what}. Leave it out, or take another family."
+            raise ConfigurationError(msg)
+        for name in monotone:
+            if name not in features:
+                msg = f"{block}: there is no feature {name!r}. {suggest(name, features)}"
+                raise ConfigurationError(msg)
+        return estimator.set_params(**{self.monotone_argument: [monotone.get(name, 0) for name in features]})
+
+    def place_grid(
+        self, grid: Mapping[str, list[Any]], task: Task | None = None, estimator: Any = None
+    ) -> dict[str, list[Any]]:
         """Name the grid's arguments as the search needs them.
 
         Args:
             grid: Values to try, by argument of the estimator.
             task: What is to be predicted; None where it is not known yet, and the estimator of any task will do.
+            estimator: What is searched, if it is not what `make_estimator` gives alone.
 
         Returns:
             The same, by the argument's place in what `make_estimator` gives.
@@ -135,6 +171,8 @@ class Family(ABC):
             raise ConfigurationError(msg)
         tasks = self.tasks if task is None else (task,)
         places = {name: place for one in tasks for name, place in self._places(one).items()}
+        if estimator is not None:
+            places = _place_arguments(estimator)
         for argument in grid:
             if argument not in places:
                 msg = (
@@ -197,13 +235,14 @@ def find_family_of(model: Any) -> str | None:
     for name, family in list_families().items():
         if family.package is None or find_spec(family.package) is not None:
             made = [family.make_estimator(task, 0, None) for task in family.tasks]
-            if any(type(one) is type(model) and _steps_of(one) == _steps_of(model) for one in made):
+            if any(type(_last(one)) is type(_last(model)) for one in made):
                 return name
     return None
 
 
-def _steps_of(estimator: Any) -> list[type]:
-    return [type(step) for _, step in getattr(estimator, "steps", ())]
+def _last(estimator: Any) -> Any:
+    """Give the model behind whatever is done to features first."""
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
 def assemble(features: list[str], *stages: Any) -> Pipeline:
@@ -212,6 +251,23 @@ def assemble(features: list[str], *stages: Any) -> Pipeline:
     from pyspark.ml.feature import VectorAssembler
 
     return Pipeline(stages=[VectorAssembler(inputCols=features, outputCol=FEATURES_COLUMN), *stages])
+
+
+def impute_first(pipeline: Pipeline, features: list[str]) -> Pipeline:
+    """Put the median in the place of missing values before MLlib's stages, which take none.
+
+    Args:
+        pipeline: What `assemble` gives.
+        features: The feature columns.
+    """
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import Imputer
+
+    imputed = [f"{name}_imputed" for name in features]
+    stages: list[Any] = pipeline.getStages()
+    assembler, *stages = stages
+    imputer = Imputer(strategy="median", inputCols=features, outputCols=imputed)
+    return Pipeline(stages=[imputer, assembler.setInputCols(imputed), *stages])
 
 
 def depth_of(arguments: Mapping[str, Any], deepest: int = DEEPEST) -> int:

@@ -40,6 +40,7 @@ class DecisionTree(Family):
     """A single decision tree."""
 
     name, title, simplicity = "decision_tree", "decision tree", 0
+    monotone_argument = "monotonic_cst"
 
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -69,6 +70,7 @@ class RandomForest(Family):
     """A forest of trees, each of which sees a bootstrap sample of the rows."""
 
     name, title, simplicity = "random_forest", "random forest", 2
+    takes_missing, monotone_argument = True, "monotonic_cst"
     sample_share = BOOTSTRAP_SHARE
     histogram: str | None = None
     """H2O's, where the parameters' would be another kind of forest."""

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from kedro_handover.contract import KEYS, check_no_violations, count_violations, list_prediction_rules
-from kedro_handover.errors import HandOverError, ModelInputError
+from kedro_handover.errors import ConfigurationError, HandOverError, ModelInputError
 from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.evaluation.prior import PUT_BACK, find_prior_odds, put_back
@@ -73,9 +73,7 @@ def collect_research_rows(
         frame = add_hashes(frame, "id", **{name: 4}).sort(name, "id").head(parameters.research_rows)
     # pandas drops the hash: Dask would leave out a column that is not asked for before it sorts by it.
     rows = collect_to_pandas(frame)[columns].sort_values("id", ignore_index=True)
-    if missing := rows.columns[rows.isna().any()].tolist():
-        msg = f"model_input: {', '.join(missing)} must be known for every row, and is missing in some."
-        raise ModelInputError(msg)
+    _check_missing(rows.columns[rows.isna().any()].tolist(), parameters)
     if rows["id"].duplicated().any():
         twice = rows.loc[rows["id"].duplicated(), "id"]
         msg = f"model_input: {len(twice):,} rows repeat an id, the first of them {twice.iloc[0]}."
@@ -86,6 +84,22 @@ def collect_research_rows(
     check = {"binary": _check_two_classes, "multiclass": _check_classes, "regression": _check_numbers}[task]
     check(rows)
     return rows
+
+
+def _check_missing(missing: list[str], parameters: SklearnResearchParameters) -> None:
+    """Refuse missing values, but for those of features that every candidate takes, or imputes."""
+    if not missing:
+        return
+    of_rows = [name for name in missing if name in KEYS]
+    refusing = [
+        name
+        for name in parameters.candidates.grids
+        if not (find_family(name).takes_missing or parameters.candidates.find_settings(name).prepare.impute)
+    ]
+    if of_rows or refusing:
+        told = "" if of_rows else f" {', '.join(refusing)} can't do without; `prepare: {{ impute: median }}` fills in."
+        msg = f"model_input: {', '.join(of_rows or missing)} must be known for every row, and is missing in some.{told}"
+        raise ModelInputError(msg)
 
 
 def _check_two_classes(rows: DataFrame) -> None:
@@ -233,8 +247,16 @@ def _try_candidates(
 
     task = find_task(train)
     score, scoring = SCORES[task]
-    places = family.place_grid(grid, task)
-    estimator = family.make_estimator(task, parameters.seed, parameters.class_weight)
+    family.place_grid(grid, task)
+    settings = parameters.candidates.find_settings(family.name)
+    single = family.make_estimator(task, parameters.seed, parameters.class_weight)
+    if settings.prepare.encode and settings.monotone:
+        msg = (
+            f"sklearn_research.candidates.{family.name}: monotone and prepare.encode don't go together. Leave one out."
+        )
+        raise ConfigurationError(msg)
+    estimator = settings.prepare.wrap(family.constrain(single, features, settings.monotone, task), features)
+    places = family.place_grid(grid, task, estimator)
     search = GridSearchCV(
         estimator, places, scoring=scoring, cv=PredefinedSplit(train["fold"]), error_score="raise", refit=False
     )
@@ -251,6 +273,7 @@ def _try_candidates(
             clone(estimator).set_params(**placed),
             {
                 "family": family.name,
+                **({"prepare": prepared} if (prepared := str(settings.prepare)) else {}),
                 **{argument_at[place]: value for place, value in placed.items()},
                 f"mean_{score}": float(mean),
                 f"std_{score}": float(std),

@@ -2,11 +2,18 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from kedro_handover.errors import ConfigurationError
 from kedro_handover.models.family import find_family
+from kedro_handover.models.preparation import NOTHING, Preparation
 from kedro_handover.parameters import Group, Parameters
+
+Direction = Literal[-1, 1]
+"""1: predictions rise with the feature; -1: they fall."""
+
+SETTINGS = ("prepare", "monotone")
+"""What a candidate may have beside the values to try."""
 
 
 class DecisionTreeGrid(Group):
@@ -17,6 +24,8 @@ class DecisionTreeGrid(Group):
         min_samples_leaf: Training rows in each leaf, at least.
         criterion: The impurity that a split decreases: `gini`, `entropy` or `log_loss` of classes; of numbers
             `squared_error`, `friedman_mse`, `absolute_error` or `poisson`.
+        prepare: What is done to the features first.
+        monotone: Features that predictions may only rise with (1), or fall (-1).
     """
 
     max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
@@ -24,12 +33,28 @@ class DecisionTreeGrid(Group):
     criterion: list[
         Literal["gini", "entropy", "log_loss", "squared_error", "friedman_mse", "absolute_error", "poisson"]
     ] = Field(min_length=1)
+    prepare: Preparation = NOTHING
+    monotone: dict[str, Direction] = Field(default_factory=dict)
+
+
+class Candidate(Group):
+    """What a candidate of any other family may have beside the values to try.
+
+    Attributes:
+        prepare: What is done to the features first.
+        monotone: Features that predictions may only rise with (1), or fall (-1).
+    """
+
+    prepare: Preparation = NOTHING
+    monotone: dict[str, Direction] = Field(default_factory=dict)
 
 
 class Candidates(Group):
     """What the search tries: families of models, each with a grid of values for arguments of its estimator.
 
-    Any family of `kedro_handover.models` may be named: `random_forest`, `hist_gradient_boosting`, `xgboost`, …
+    Any family of `kedro_handover.models` may be named: `random_forest`, `hist_gradient_boosting`, `xgboost`, … Beside
+    the values to try, each may have `prepare` (what is done to the features first) and `monotone` (features that
+    predictions may only rise with, or fall).
 
     Attributes:
         decision_tree: The grid of the decision tree.
@@ -50,6 +75,7 @@ class Candidates(Group):
                 msg = f"{name}: give each argument a list of values to try"
                 raise ValueError(msg)
             try:
+                self.find_settings(name)
                 find_family(name).place_grid(grid)
             except ConfigurationError as error:
                 raise ValueError(str(error)) from error
@@ -58,8 +84,31 @@ class Candidates(Group):
     @property
     def grids(self) -> dict[str, dict[str, list[Any]]]:
         """The grid of each family, in their order."""
+        grids = {name: given for name, given in self._given.items() if isinstance(given, dict)}
+        plain = {name: {key: of for key, of in grid.items() if key not in SETTINGS} for name, grid in grids.items()}
+        return self._given | plain
+
+    @property
+    def _given(self) -> dict[str, Any]:
         tree = {} if self.decision_tree is None else {"decision_tree": self.decision_tree.model_dump()}
         return tree | dict(self.model_extra or {})
+
+    def find_settings(self, family: str) -> Candidate:
+        """Give what a candidate has beside the values to try.
+
+        Args:
+            family: Its name.
+
+        Raises:
+            ConfigurationError: If it has something else.
+        """
+        given = self._given[family]
+        try:
+            return Candidate.model_validate({key: given[key] for key in SETTINGS if key in given})
+        except ValidationError as error:
+            first = error.errors()[0]
+            msg = f"{'.'.join(map(str, (family, *first['loc'])))}: {first['msg']}; it is {first['input']!r}"
+            raise ConfigurationError(msg) from error
 
 
 class SklearnResearchParameters(Parameters):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -15,7 +17,7 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
-from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, find_family, find_family_of
+from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, find_family, find_family_of, impute_first
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.nodes.research import collect_research_rows, score_features
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
@@ -126,7 +128,10 @@ def train_mllib(
     """
     family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
     rows = _label_training_rows(model_input, "double")
-    return _verify(family.make_mllib(of).fit(rows), verification_rows)
+    pipeline = family.make_mllib(of)
+    if _has_missing(rows, of.features):
+        pipeline = impute_first(pipeline, of.features)
+    return _verify(pipeline.fit(rows), verification_rows)
 
 
 def train_h2o(
@@ -211,6 +216,13 @@ def _find_counterpart(
         rows=count_split(row_counts, TRAIN),
         parameters=parameters,
     )
+
+
+def _has_missing(rows: SparkDataFrame, features: list[str]) -> bool:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    is_missing = (F.col(name).isNull() | F.isnan(name) for name in features)
+    return bool(rows.where(reduce(or_, is_missing)).head(1))
 
 
 def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:

@@ -109,7 +109,7 @@ def _add_classes(scored: DataFrame, shares: list[Column]) -> DataFrame:
     """Add the probability of each class, and the class with the largest one, the first of several."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    array = F.array(*shares)
-    largest = F.array_position(array, F.array_max(array)) - 1
+    largest = F.greatest(*shares)
+    first = F.coalesce(*(F.when(share == largest, F.lit(place)) for place, share in enumerate(shares)))
     by_class = {name_probability(place): share for place, share in enumerate(shares)}
-    return scored.withColumns({**by_class, "prediction": largest.cast("long")})
+    return scored.withColumns({**by_class, "prediction": first.cast("long")})

@@ -1,0 +1,170 @@
+"""Candidates of every task: searched, fitted with what is done to the features first, and handed over exactly."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kedro_handover.errors import ConfigurationError, ModelInputError
+from kedro_handover.handover.handed import hand_over
+from kedro_handover.models.family import find_family_of
+from kedro_handover.nodes.research import collect_research_rows, predict, score_with_research, search_models
+from kedro_handover.nodes.research_parameters import SklearnResearchParameters
+from kedro_handover.project import ProjectSpec, RawTable, Words
+from kedro_handover.tasks import Task
+
+ROWS = 360
+FEATURES = ("price", "weight", "shop_code")
+GRIDS: dict[str, dict[str, list[Any]]] = {
+    "decision_tree": {"max_depth": [3], "min_samples_leaf": [5], "criterion": ["gini"]},
+    "random_forest": {"n_estimators": [4], "max_depth": [4]},
+    "extra_trees": {"n_estimators": [4], "max_depth": [4]},
+    "gradient_boosting": {"n_estimators": [4]},
+    "hist_gradient_boosting": {"max_iter": [4]},
+    "xgboost": {"n_estimators": [4]},
+    "lightgbm": {"n_estimators": [4]},
+}
+LINEAR = {"multiclass": {"logistic_regression": {"C": [1.0]}}, "regression": {"linear_regression": {}}}
+
+
+def make_rows(task: Task, *, missing: bool = False) -> pd.DataFrame:
+    """Rows with a label of a task: a number, or whether or how much it is above others."""
+    random = np.random.default_rng(0)
+    price, weight, shop = random.normal(50, 20, ROWS), random.normal(5, 2, ROWS), random.integers(1, 4, ROWS)
+    value = price / 10 + weight + 2 * (shop == 2) + random.normal(0, 1, ROWS)
+    labels = {"binary": value > 11, "multiclass": (value > 9).astype(int) + (value > 12), "regression": value}
+    if missing:
+        price[::9] = np.nan
+    return pd.DataFrame(
+        {
+            "id": [str(place) for place in range(ROWS)],
+            "split": ["test" if place % 4 == 0 else "train" for place in range(ROWS)],
+            "fold": [-1 if place % 4 == 0 else place % 4 - 1 for place in range(ROWS)],
+            "label": labels[task],
+            **{name: column.astype("float32") for name, column in zip(FEATURES, (price, weight, shop), strict=True)},
+        }
+    )
+
+
+def parameters(**candidates: Any) -> SklearnResearchParameters:
+    return SklearnResearchParameters.model_validate({"research_rows": None, "candidates": candidates, "seed": 0})
+
+
+def candidates_of(task: Task) -> dict[str, Any]:
+    tree = {**GRIDS["decision_tree"], "criterion": ["squared_error" if task == "regression" else "gini"]}
+    return {**GRIDS, **LINEAR[task], "decision_tree": tree}
+
+
+BOUNDED = {"logistic_regression": 1e-6, "linear_regression": 1e-6, "gradient_boosting": 1e-14}
+"""The first two add up in no fixed order; of several classes the third takes NumPy's own `exp`, where it has one."""
+
+PROJECTS = {
+    "multiclass": ProjectSpec(
+        task="multiclass", id="id", raw=RawTable(dataset="d"), words=Words(classes=["low", "middle", "high"])
+    ),
+    "regression": ProjectSpec(task="regression", id="id", raw=RawTable(dataset="d")),
+}
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_every_family_is_searched_and_scores_on_an_engine_as_in_research(task: Task) -> None:
+    rows = make_rows(task)
+    for family, grid in candidates_of(task).items():
+        wanted = parameters(**{family: grid})
+        collected = collect_research_rows(rows, wanted, PROJECTS[task])
+        model, (record,) = search_models(collected, wanted)
+        assert find_family_of(model) == record["family"] == family
+        assert record["mean_r2" if task == "regression" else "mean_auc"] > 0.2  # a few trees do little
+        predictions = predict(model, collected, wanted)
+        scored = score_with_research(model, collected.drop(columns=["split", "fold"]), wanted, PROJECTS[task])
+        same = [name for name in scored.columns if name.startswith("pr")]
+        assert same == ["prediction"] if task == "regression" else len(same) == 4
+        for name in same:
+            if family in BOUNDED:
+                np.testing.assert_allclose(scored[name], predictions[name], rtol=BOUNDED[family])
+            else:
+                assert scored[name].tolist() == predictions[name].tolist(), (family, name)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("random_forest", {"prepare": {"impute": "median", "scale": "standard", "encode": ["shop_code"]}}),
+        ("gradient_boosting", {"prepare": {"impute": "mean", "scale": "min_max"}}),
+        ("decision_tree", {"prepare": {"impute": "most_frequent", "encode": ["shop_code"]}}),
+        ("hist_gradient_boosting", {}),
+        ("random_forest", {}),
+        ("xgboost", {}),
+        ("lightgbm", {}),
+    ],
+)
+def test_what_is_done_to_features_first_is_handed_over_and_missing_values_may_stay(
+    family: str, settings: dict[str, Any]
+) -> None:
+    wanted = parameters(**{family: {**GRIDS[family], **settings}})
+    rows = collect_research_rows(make_rows("binary", missing=True), wanted)
+    model, (record,) = search_models(rows, wanted)
+    assert find_family_of(model) == family
+    if settings:
+        assert record["prepare"].startswith(f"impute {settings['prepare']['impute']}")
+    promise: Any = hand_over(model, prove_on=rows[list(FEATURES)], threshold=0.5).promise
+    assert (promise.score, promise.probability) == ("exact", "exact")
+
+
+def test_a_family_that_takes_no_missing_value_says_what_fills_in() -> None:
+    wanted = parameters(gradient_boosting=GRIDS["gradient_boosting"], lightgbm=GRIDS["lightgbm"])
+    told = "price must be known for every row, and is missing in some. gradient_boosting can't do without; `prepare:"
+    with pytest.raises(ModelInputError, match=re.escape(told)):
+        collect_research_rows(make_rows("binary", missing=True), wanted)
+
+
+@pytest.mark.parametrize("family", ["decision_tree", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm"])
+def test_predictions_only_rise_with_a_feature_where_that_is_asked_for(family: str) -> None:
+    rows = make_rows("binary")
+    falling = parameters(**{family: {**GRIDS[family], "monotone": {"price": -1}}})
+    model, _ = search_models(rows, falling)
+    along = pd.DataFrame({"price": np.linspace(0, 100, 50), "weight": 5.0, "shop_code": 2.0}).astype("float32")
+    assert (np.diff(model.predict_proba(along)[:, 1]) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "candidates", "message"),
+    [
+        ("binary", {"gradient_boosting": {"monotone": {"price": 1}}}, "there are no monotone constraints in gradient"),
+        ("multiclass", {"xgboost": {"monotone": {"price": 1}}}, "no monotone constraints for several classes"),
+        ("binary", {"xgboost": {"monotone": {"prize": 1}}}, "there is no feature 'prize'. Did you mean 'price'?"),
+        ("binary", {"xgboost": {"prepare": {"encode": ["shop"]}}}, "encode names 'shop', no feature."),
+        ("binary", {"linear_regression": {}}, "linear regression is for regression, and the task is binary"),
+        (
+            "regression",
+            {"logistic_regression": {"C": [1.0]}},
+            "is for binary and multiclass, and the task is regression",
+        ),
+    ],
+)
+def test_what_a_family_can_not_do_is_said(task: Task, candidates: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        search_models(make_rows(task), parameters(**candidates))
+
+
+def test_a_wrong_setting_of_a_candidate_is_refused_with_its_place() -> None:
+    told = "random_forest.prepare.impute: Input should be 'mean', 'median' or 'most_frequent'; it is 'zero'"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        parameters(random_forest={"n_estimators": [4], "prepare": {"impute": "zero"}})
+
+
+def test_a_project_that_declares_another_task_or_other_classes_is_refused() -> None:
+    wanted = parameters(random_forest=GRIDS["random_forest"])
+    with pytest.raises(ConfigurationError, match=r"project\.yml says that the task is regression, and the label of"):
+        collect_research_rows(make_rows("multiclass"), wanted, PROJECTS["regression"])
+    four = ProjectSpec(task="multiclass", id="id", raw=RawTable(dataset="d"), words=Words(classes=["a", "b", "c", "d"]))
+    with pytest.raises(
+        ConfigurationError, match=r"project\.yml names 4 classes in words\.classes, and model_input has 3"
+    ):
+        collect_research_rows(make_rows("multiclass"), wanted, four)
+    with pytest.raises(ValueError, match=r"words\.classes has to name 3 classes or more"):
+        ProjectSpec(task="multiclass", id="id", raw=RawTable(dataset="d"))
