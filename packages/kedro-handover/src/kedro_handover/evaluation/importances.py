@@ -39,7 +39,7 @@ def find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
 
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     if hasattr(last, "coef_"):
-        sizes = np.abs(np.asarray(last.coef_)).sum(axis=0)
+        sizes = np.abs(np.atleast_2d(last.coef_)).sum(axis=0)
         return sizes / (sizes.sum() or 1), "share of the coefficients, of scaled features"
     if hasattr(last, "feature_importances_"):
         shares = np.asarray(last.feature_importances_, dtype=float)

@@ -145,7 +145,7 @@ class Family(ABC):
             if name not in features:
                 msg = f"{block}: there is no feature {name!r}. {suggest(name, features)}"
                 raise ConfigurationError(msg)
-        return estimator.set_params(**{self.monotone_argument: [monotone.get(name, 0) for name in features]})
+        return estimator.set_params(**{self.monotone_argument: tuple(monotone.get(name, 0) for name in features)})
 
     def place_grid(
         self, grid: Mapping[str, list[Any]], task: Task | None = None, estimator: Any = None
