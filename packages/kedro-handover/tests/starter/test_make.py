@@ -27,7 +27,7 @@ from kedro_handover.starter import starters
 from kedro_handover.starter.errors import StarterError
 from kedro_handover.starter.make import TEMPLATE, make_project, write_settings
 from kedro_handover.starter.source import write_schema
-from kedro_handover.starter.wheel import copy_pins, pin_environment, pin_library, write_wheel
+from kedro_handover.starter.wheel import copy_pins, pin_environment, pin_library, tell_missing_tools, write_wheel
 
 MOST_LINES = 450
 PACKAGE = Path(kedro_handover.__file__).parent
@@ -372,6 +372,12 @@ def test_pins_are_those_of_a_lock_or_of_this_environment(tmp_path: Path) -> None
     assert {"kedro", "narwhals", "pyspark", "scikit-learn", "pytest"} < set(pins)
     assert "kedro-handover" not in pins
     assert pins["narwhals"] == importlib.metadata.version("narwhals")
+
+
+def test_a_lock_without_the_tools_of_tests_says_so() -> None:
+    assert tell_missing_tools(["kedro-viz==12", "mypy==2", "pytest==9", "ruff==1 ; x", "setuptools==80", "uv==1"]) == []
+    (told,) = tell_missing_tools(["kedro-viz==12 \\", "    --hash=sha256:aa", "setuptools==80", "uv==1"])
+    assert told.startswith("CHECK requirements.lock pins what is installed here, and not pytest, ruff, mypy, which")
 
 
 @pytest.fixture(scope="module")

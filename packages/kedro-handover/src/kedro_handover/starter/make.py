@@ -18,7 +18,7 @@ from kedro_handover.starter.errors import StarterError
 from kedro_handover.starter.example import FILE, ID, LABEL, POSITIVE, write_example
 from kedro_handover.starter.source import write_schema, write_value
 from kedro_handover.starter.table import Table, read_table
-from kedro_handover.starter.wheel import copy_pins, pin_environment, pin_library, write_wheel
+from kedro_handover.starter.wheel import copy_pins, pin_environment, pin_library, tell_missing_tools, write_wheel
 from kedro_handover.starter.words import choose_words
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -79,11 +79,13 @@ def make_project(  # noqa: PLR0913, PLR0917 - the variables of `make new`
         file = Path(data) if data else write_example(Path(beside) / FILE)
         wishes = (identity, label, positive, group, task) if data else (ID, LABEL, POSITIVE, "", "")
         table = read_table(file, *wishes)
+        pins = copy_pins(Path(lock)) if lock else pin_environment()
+        table.notes += tell_missing_tools(pins)
         raw = _name_raw(name, file, table) if data else FILE
         context = describe_project(table, raw, is_synthetic=not data)
         staged = _render(Path(beside), name, context)
         shutil.copyfile(file, staged / "data/01_raw" / raw)
-        _finish(staged, copy_pins(Path(lock)) if lock else pin_environment())
+        _finish(staged, pins)
         staged.rename(made)
     return made, table.notes
 

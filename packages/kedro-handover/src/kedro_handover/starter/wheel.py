@@ -13,12 +13,16 @@ import tempfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 import kedro_handover
 from kedro_handover.starter.errors import StarterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIBRARY = "kedro-handover"
 TOOLS = ("pytest", "ruff", "mypy", "kedro-viz", "setuptools", "uv")
@@ -125,6 +129,26 @@ def pin_environment() -> list[str]:
             if not one.marker or any(one.marker.evaluate({"extra": extra}) for extra in ("", *needed.extras)):
                 to_do.append(one)
     return [f"{name}=={version}" for name, version in sorted(pins.items()) if name != LIBRARY]
+
+
+def tell_missing_tools(pins: Iterable[str]) -> list[str]:
+    """Say which tools of a project's own tests are in no pin.
+
+    Args:
+        pins: Lines of requirements.
+
+    Returns:
+        A sentence; none where all are there.
+    """
+    there = {canonicalize_name(re.split("[=; ]", pin, maxsplit=1)[0]) for pin in pins if not pin.startswith(" ")}
+    missing = [name for tool in TOOLS if (name := Requirement(tool).name) not in there]
+    if not missing:
+        return []
+    note = (
+        f"CHECK requirements.lock pins what is installed here, and not {', '.join(missing)}, which `make test` and "
+        "`make viz` need. Install them here and make the project again, or add them with their pins."
+    )
+    return [note]
 
 
 def copy_pins(lock: Path) -> list[str]:
