@@ -527,6 +527,17 @@ def test_the_simplest_within_one_standard_error_is_taken_where_it_is_asked_for()
     assert find_family_of(model) == search[0]["family"]
 
 
+def test_within_a_family_the_simplest_is_the_first_of_its_grid_that_is_near_enough() -> None:
+    grid = {"max_depth": [1, 2, 3, 4, 5, 6], "criterion": ["gini"], "min_samples_leaf": [5]}
+    few = ROWS.head(300)
+    best = search_models(few, with_grid(**grid))[1]
+    least = best[0]["mean_auc"] - best[0]["std_auc"] / np.sqrt(few.loc[few["fold"] >= 0, "fold"].nunique())
+    near = [record["max_depth"] for record in best if record["mean_auc"] >= least]
+    assert min(near) < best[0]["max_depth"] == near[0]  # else there would be nothing to choose
+    chosen = search_models(few, parameters(candidates={"decision_tree": grid}, choose="one_standard_error"))[1]
+    assert chosen[0]["max_depth"] == min(near)
+
+
 def test_classes_weigh_the_same_where_it_is_asked_for() -> None:
     model, _ = search_models(ROWS, with_families("random_forest", class_weight="balanced"))
     assert model.class_weight == "balanced"

@@ -50,6 +50,13 @@ def test_only_an_empty_cell_is_missing(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_has_malformed_rows_alone_gives_them_all(tmp_path: Path) -> None:
+    assert load(tmp_path, b"a,b\n1\n2,3,4\n") == [
+        {"row_number": 2, "malformed_line": "1", "a": None, "b": None},
+        {"row_number": 3, "malformed_line": "2,3,4", "a": None, "b": None},
+    ]
+
+
 def test_quotes_commas_and_line_feeds_are_text_within_quotes(tmp_path: Path) -> None:
     assert cells(tmp_path, b'a,b\n"x, ""y""","l\'una\nl\'altra"\n') == [{"a": 'x, "y"', "b": "l'una\nl'altra"}]
 
