@@ -10,7 +10,7 @@ from kedro_datasets._typing import TablePreview
 from kedro_datasets.spark import SparkDatasetV2
 
 from kedro_handover.datasets.hadoop_files import spark_path
-from kedro_handover.datasets.previews import preview_table
+from kedro_handover.datasets.previews import preview_table, show_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 
+LAKE_FORMATS = frozenset({"delta"})
+"""Formats whose own log replaces a table in one step, and keeps the versions before it."""
+
+
 class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
     """Spark's own overwriting deletes a table before it writes, so a job that fails leaves none.
 
     Here a table is written beside its place and renamed into it, and the one before stays until then. What this dataset
     has written or loaded it loads again with the schema that it had: Spark would run a job to find it in the files.
+
+    A table of Delta (`file_format: delta`) is replaced by Delta itself, which keeps the versions before it; `load_args:
+    { versionAsOf: 3 }` loads one of them.
     """
 
     _known: tuple[StructType, int | None] | None = None
@@ -42,7 +49,12 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         from kedro_handover.spark.session import get_spark, hadoop_path
 
         table = get_spark().createDataFrame(data) if isinstance(data, pd.DataFrame) else data
-        fs, path = hadoop_path(spark_path(self._protocol, str(self._get_save_path())))
+        place = spark_path(self._protocol, str(self._get_save_path()))
+        if self._file_format in LAKE_FORMATS:
+            new_columns = {"overwriteSchema": "true", **self._save_args}
+            table.write.save(place, self._file_format, mode="overwrite", **new_columns)
+            return
+        fs, path = hadoop_path(place)
         written = path.suffix(".written")  # the next save overwrites what a run that was killed has left there
         options = {name: value for name, value in self._save_args.items() if name != "partitionBy"}
         partitions = self._save_args.get("partitionBy")
@@ -63,6 +75,8 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
 
         spark = get_spark()
         fs, path = hadoop_path(spark_path(self._protocol, str(self._get_load_path())))
+        if self._file_format in LAKE_FORMATS:  # its log has the columns
+            return spark.read.load(path.toString(), self._file_format, self._schema, **self._load_args)
         changed = fs.getFileStatus(path).getModificationTime() if fs.exists(path) else None
         known = self._known[0] if self._known is not None and self._known[1] == changed else self._schema
         table = spark.read.load(path.toString(), self._file_format, known, **self._load_args)
@@ -78,7 +92,9 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         """Show the first rows in kedro-viz; no Spark starts.
 
         Returns:
-            The rows.
+            The rows; none of a table of Delta, whose files are of all its versions.
         """
+        if self._file_format in LAKE_FORMATS:
+            return show_rows([], [])
         path = spark_path(self._protocol, str(self._get_load_path()))
         return preview_table(path, **self._credentials)

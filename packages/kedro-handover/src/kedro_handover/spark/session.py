@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 """How long a standalone master may take to answer before it counts as unreachable."""
 
+PACKAGES = "spark.jars.packages"
+"""Jars that Spark fetches from Maven's index when it starts, such as those of Delta."""
+
+SYSTEM_TRUST = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
+"""Where systems keep the certificates that their Java trusts, those of a company's proxy too."""
+
 OF_THIS_MACHINE = ("spark.driver.host", "spark.driver.bindAddress")
 """Settings that hold for the machine which reads `spark.yml`, and for no driver elsewhere."""
 
@@ -47,6 +53,9 @@ def configure_spark(settings: Mapping[str, Any]) -> None:
     """
     if _is_submitted():
         return
+    if settings.get(PACKAGES):
+        settings = {"spark.jars.ivy": _cache() / "ivy", **settings}
+        _trust_as_the_system()
     arguments = [f"--conf={name}={value}" for name, value in _texts(settings).items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     if TEMPORARY_FOLDER not in os.environ["PYSPARK_SUBMIT_ARGS"]:
@@ -95,7 +104,10 @@ def get_spark() -> SparkSession:
             session = SparkSession.builder.getOrCreate()
         except (PySparkException, Py4JError, OSError) as error:
             java = os.environ.get("JAVA_HOME")
+            packages = _setting(PACKAGES)
             msg = f"Spark does not start on master {master}: {_first_line(error)} See spark.yml; JAVA_HOME is {java}."
+            if packages:
+                msg += f" Are there jars that could not be fetched? {PACKAGES} names {packages}."
             raise SparkError(msg) from error
     if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
         msg = (
@@ -261,6 +273,19 @@ def _find_resource_manager() -> str:
     properties = ET.parse(file).iter("property")  # noqa: S314 - the machine's own configuration
     values = {found.findtext("name"): found.findtext("value") or "" for found in properties}
     return values.get("yarn.resourcemanager.hostname", "")
+
+
+def _cache() -> Path:
+    """Give a folder for what is fetched: of Ivy's own, a fetch that failed leaves one that is never filled."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kedro-handover"
+
+
+def _trust_as_the_system() -> None:
+    """Have Spark fetch jars with the certificates of the system: the Java of the wheel has its own alone."""
+    given = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    store = next(filter(os.path.exists, SYSTEM_TRUST), None)
+    if store and "javax.net.ssl.trustStore" not in given:
+        os.environ["SPARK_SUBMIT_OPTS"] = f"{given} -Djavax.net.ssl.trustStore={store}".strip()
 
 
 def _is_submitted() -> bool:
