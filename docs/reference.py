@@ -9,7 +9,8 @@ from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import griffe
 import narwhals.stable.v2 as nw
@@ -109,14 +110,25 @@ def _list_parameters(model: type[BaseModel], values: Any, prefix: str) -> Iterat
 
 def _nested_models(annotation: Any, name: str, value: Any) -> list[tuple[str, type[BaseModel], Any]]:
     """Find the models that a field holds: one, or one for each key of a mapping."""
-    choices = [
-        one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and issubclass(one, BaseModel)
-    ]
+    choices = [model for one in (annotation, *get_args(annotation)) for model in _unwrap(one)]
     if not choices or value is None:
         return []
     if get_origin(annotation) is dict:
-        return [(f"{name}.{key}", choices[0], one) for key, one in value.items()]
-    return [(name, choices[0], value)]
+        return [(f"{name}.{key}", _choose(choices, one), one) for key, one in value.items()]
+    return [(name, _choose(choices, value), value)]
+
+
+def _unwrap(annotation: Any) -> list[type[BaseModel]]:
+    """Give the models that a type is, or is one of."""
+    if get_origin(annotation) in {Annotated, Union, UnionType}:
+        return [model for one in get_args(annotation) for model in _unwrap(one)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+
+
+def _choose(choices: list[type[BaseModel]], value: Any) -> type[BaseModel]:
+    """Choose the model that has the keys of a value."""
+    keys = set(value if isinstance(value, dict) else vars(value))
+    return next((one for one in choices if keys <= set(one.model_fields)), choices[0])
 
 
 def _may_be(schema: dict[str, Any]) -> str:

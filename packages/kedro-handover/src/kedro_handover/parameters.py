@@ -49,7 +49,7 @@ class Parameters(Group):
         except ValidationError as error:
             block = cls.block or cls.__module__.split(".")[-2]  # <package>.pipelines.<block>.parameters
             problems = [
-                f"{'.'.join(map(str, (block, *problem['loc'])))}: {problem['msg']}{_say_more(cls, problem)}"
+                f"{'.'.join((block, *_place(problem)))}: {problem['msg']}{_say_more(cls, problem)}"
                 for problem in error.errors()
             ]
             file = cls.file or f"parameters_{block.split('.')[0]}.yml"
@@ -58,13 +58,18 @@ class Parameters(Group):
             raise ValueError(msg) from error
 
 
+def _place(problem: ErrorDetails) -> list[str]:
+    """Give the keys that lead to a wrong value, without the tags of a union, which no file has."""
+    return [str(part) for part in problem["loc"] if not str(part).startswith("<")]
+
+
 def _say_more(model: type[BaseModel], problem: ErrorDetails) -> str:
     """Say which key may be meant by one that is not there, and what a wrong value is."""
     if problem["type"] == "missing":
         return ""
     if problem["type"] != "extra_forbidden":
         return f"; it is {problem['input']!r}"
-    *path, name = problem["loc"]
+    *path, name = _place(problem)
     group: type[BaseModel] | None = model
     for key in path:
         field = group.model_fields.get(str(key)) if group else None

@@ -60,13 +60,13 @@ class NumberTolerance(Group):
 
 def _tell_kind(given: Any) -> str:
     there = given if isinstance(given, dict) else vars(given)
-    return "number" if "r2_diff" in there else "class"
+    return "<number>" if "r2_diff" in there else "<class>"
 
 
 AnyTolerance = Annotated[
-    Annotated[Tolerance, Tag("class")] | Annotated[NumberTolerance, Tag("number")], Discriminator(_tell_kind)
+    Annotated[Tolerance, Tag("<class>")] | Annotated[NumberTolerance, Tag("<number>")], Discriminator(_tell_kind)
 ]
-"""That of a regression is known by its `r2_diff`."""
+"""That of a regression is known by its `r2_diff`; messages leave out tags in angle brackets."""
 
 
 class H2OParameters(Group):
