@@ -159,7 +159,9 @@ def make_parcels(folder: Path, label: str) -> Path:
     return made
 
 
-@pytest.mark.parametrize(("label", "task"), [("tariff", "multiclass"), ("cost", "regression")])
+@pytest.mark.parametrize(
+    ("label", "task"), [("tariff", "multiclass"), pytest.param("cost", "regression", marks=pytest.mark.slow)]
+)
 def test_a_project_of_another_task_passes_its_checks_and_researches(tmp_path: Path, label: str, task: str) -> None:
     made = make_parcels(tmp_path, label)
     assert yaml.safe_load((made / "conf/base/project.yml").read_text())["project"]["task"] == task
