@@ -1,8 +1,8 @@
 """Spark distributes, Polars computes: nodes that look at one row at a time run on Polars in the executors' Python.
 
-Text is what costs most in a contract: trimming, patterns, casts. Polars does in a third of Spark's time what the node
-says, and the node is the same function. Executors need Python with Polars for it, so the environment says whether they
-have it, in one setting of `spark.yml`.
+Text is what costs most in a contract: trimming, patterns, casts. Polars does it for less than Spark's expressions, and
+the node is the same function. Executors need Python with Polars for it, so the environment says whether they have it,
+in one setting of `spark.yml`.
 """
 
 from __future__ import annotations
@@ -92,9 +92,7 @@ def _decide(spark: SparkSession) -> bool:
         if setting == "true":
             msg = f"{SETTING} is true in spark.yml, and Polars is not installed here. Install it, or set it to false."
             raise SparkError(msg)
-        logger.info(
-            "Rows are checked by Spark's own expressions: Polars is not installed. It takes a third of the time."
-        )
+        logger.info("Rows are checked by Spark's own expressions: Polars, which takes less time, is not installed.")
         return False
     if not is_local:
         _check_executors(spark)
