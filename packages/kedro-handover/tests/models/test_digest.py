@@ -153,7 +153,7 @@ def test_another_model_has_another_digest(make):
         (np.log, np.log1p),
         (shutil.rmtree, os.remove),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", None) or repr(value),
 )
 def test_values_that_look_alike_are_told_apart(one, other):
     assert digest_estimator(one) != digest_estimator(other)
