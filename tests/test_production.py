@@ -172,7 +172,9 @@ def test_of_prod_only_the_engine_and_the_storage_are_different() -> None:
     prod, base = catalog_of("prod"), catalog_of("base")
     different = {name for name in base if prod[name]["type"] != base[name]["type"]}
     table = "kedro_handover.datasets.spark_table_dataset.SparkTableDataset"
-    assert {prod[name]["type"] for name in different} == {table}
+    reader = "kedro_handover.text_tables.spark_dataset.SparkTextTableDataset"
+    assert {prod[name]["type"] for name in different} == {table, reader}
+    assert [name for name in different if prod[name]["type"] == reader] == ["census_file"]
     assert prod["raw_rows"]["table"]["type"] == table
     assert prod["census_file"]["filepath"] == base["census_file"]["filepath"]
     assert all(
