@@ -7,11 +7,16 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from joblib import parallel_config
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from kedro_handover.contract import KEYS
 from kedro_handover.errors import ContractError, ModelInputError
+from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.frames import PREDICTION_COLUMNS
 from kedro_handover.hashing import HASH_RANGE, MULTIPLIER
 from kedro_handover.models.family import find_family_of
@@ -573,6 +578,14 @@ def test_too_few_rows_of_a_class_are_told_before_the_search_in_one_sentence(capl
     caplog.clear()
     search_models(rows, with_grid(max_depth=[1], criterion=["gini"], min_samples_leaf=[1]))
     assert "Few rows" not in caplog.text
+
+
+def test_a_feature_that_carries_a_model_with_a_column_for_each_level_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    rows = make_rows(1_000).assign(price=np.float32(1), visits=lambda rows: rows["label"].astype(np.float32) + 3)
+    codes = ColumnTransformer([("codes", OneHotEncoder(), ["visits"])], remainder="passthrough")
+    model = make_pipeline(codes, LogisticRegression()).fit(rows[FEATURES], rows["label"])
+    warn_of_carrier(model, rows)
+    assert "visits carries 100 % of the model: share of the fall in AUC" in caplog.text
 
 
 @pytest.mark.parametrize("family", ["decision_tree", "hist_gradient_boosting"])

@@ -25,8 +25,8 @@ def find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
     """Measure how much each feature brings to a model.
 
     Trees tell by how much the feature made the impurity fall, linear models by its coefficient after scaling. Of a
-    model that does not tell, it is the fall in AUC, or in R² of a regression, on the test split when the feature's
-    values change places.
+    model that does not tell, or that makes other columns of the features, it is the fall in AUC, or in R² of a
+    regression, on the test split when the feature's values change places.
 
     Args:
         model: The fitted model.
@@ -37,7 +37,10 @@ def find_importances(model: Any, rows: DataFrame) -> tuple[np.ndarray, str]:
     """
     import numpy as np
 
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    steps = [step for _, step in getattr(model, "steps", [])]
+    last = steps[-1] if steps else model
+    if any(hasattr(step, "transformers_") for step in steps):
+        last = None  # its columns are not the features: levels have one each, and others stand elsewhere
     if hasattr(last, "coef_"):
         sizes = np.abs(np.atleast_2d(last.coef_)).sum(axis=0)
         return sizes / (sizes.sum() or 1), "share of the coefficients, of scaled features"
