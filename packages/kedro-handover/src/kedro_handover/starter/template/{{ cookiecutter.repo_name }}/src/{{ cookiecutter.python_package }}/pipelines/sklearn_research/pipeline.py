@@ -6,7 +6,7 @@ from kedro_handover.nodes import research
 from kedro_handover.reporting import plots
 from kedro_handover.reporting.research_report import render_research_report
 
-PARAMETERS, PROJECT = "params:sklearn_research", "params:project"
+PARAMS, PROJECT = "params:sklearn_research", "params:project"
 ROWS, MODEL, SEARCH, PREDICTIONS = "research_rows", "research_model", "research_search", "research_predictions"
 HISTOGRAMS, METRICS = "research_histograms", "research_metrics"
 {% if cookiecutter._project.task == "regression" %}
@@ -26,14 +26,9 @@ def create_pipeline() -> Pipeline:
     figures = {figure: f"research_{figure}" for figure in FIGURES}
     return Pipeline(
         [
-            Node(
-                research.collect_research_rows,
-                ["model_input", PARAMETERS, PROJECT],
-                ROWS,
-                name="collect_research_rows",
-            ),
-            Node(research.search_models, [ROWS, PARAMETERS], [MODEL, SEARCH], name="search_models", tags="research"),
-            Node(research.predict, [MODEL, ROWS, PARAMETERS], PREDICTIONS, name="predict", tags="research"),
+            Node(research.collect_research_rows, ["model_input", PARAMS, PROJECT], ROWS, name="collect_research_rows"),
+            Node(research.search_models, [ROWS, PARAMS], [MODEL, SEARCH], name="search_models", tags="research"),
+            Node(research.predict, [MODEL, ROWS, PARAMS], PREDICTIONS, name="predict", tags="research"),
             Node(evaluate_predictions, PREDICTIONS, [HISTOGRAMS, METRICS], name="evaluate_predictions"),
 {% if cookiecutter._project.task == "regression" %}
             Node(
@@ -73,7 +68,7 @@ def create_pipeline() -> Pipeline:
 
 def create_scoring_pipeline() -> Pipeline:
     """Make the pipeline that scores every row with the last `research_model`, on whatever engine holds them."""
-    inputs = [MODEL, "features", PARAMETERS, PROJECT, "row_counts"]
+    inputs = [MODEL, "features", PARAMS, PROJECT, "row_counts"]
     return Pipeline(
         [
             Node(research.score_with_research, inputs, "research_scores", name="score_with_research"),
