@@ -100,3 +100,7 @@ def test_the_project_asks_for_this_version_of_the_library() -> None:
     (wanted,) = [one for one in map(Requirement, describe(PROJECT)["dependencies"]) if one.name == "kedro-handover"]
     source = (LIBRARY / "src/kedro_handover/__init__.py").read_text()
     assert re.findall(r'^__version__ = "(.+)"$', source, re.MULTILINE)[0] in wanted.specifier
+
+
+def test_kedro_sends_no_usage_data_of_this_project() -> None:
+    assert (PROJECT / ".telemetry").read_text() == "consent: false\n"
