@@ -317,7 +317,9 @@ def test_a_driver_killed_at_any_moment_leaves_the_release_whole_and_the_next_run
         else:
             os.kill(job.process.pid, signal.SIGKILL)  # the JVM alone: Python finds out by itself
         wait_for(lambda job=job: not job.is_there())
-        assert (released_files(storage) == before) == (node != "score_rows"), node
+        is_as_before = released_files(storage) == before  # and whole, as that function asserts
+        # The release is one rename, which the signal may come before or after.
+        assert node == "publish_release" or is_as_before == (node != "score_rows"), node
     start(command).finish()
     assert_same(storage, small)
     assert json.loads(release.read_text())["model"]["form"] == "mllib"

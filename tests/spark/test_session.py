@@ -64,7 +64,11 @@ def written(storage: Path) -> list[Path]:
     return [path for path in storage.rglob("*") if path.is_file() and path.parent.name != "01_raw"]
 
 
-OF_PRODUCTION_ALONE = {"spark.app.name", "spark.master", "spark.driver.memory", "spark.sql.shuffle.partitions"}
+OF_PRODUCTION_ALONE = {
+    *("spark.app.name", "spark.master", "spark.driver.memory", "spark.sql.shuffle.partitions"),
+    *("spark.handover.polars", "spark.executorEnv.POLARS_MAX_THREADS"),  # tests hold Spark's own expressions to pandas
+    "spark.driver.extraJavaOptions",  # held by itself
+}
 """Settings of production that are other ones in the Spark of the tests, which is smaller."""
 
 
@@ -72,6 +76,8 @@ def test_the_spark_of_the_tests_is_that_of_production_but_for_its_size() -> None
     """So what they find of closed ports, time zones and types holds in production, too."""
     names = settings().keys() - OF_PRODUCTION_ALONE
     assert {name: settings()[name] for name in names} == {name: SPARK_SETTINGS.get(name) for name in names}
+    in_production, in_tests = (str(one["spark.driver.extraJavaOptions"]) for one in (settings(), SPARK_SETTINGS))
+    assert in_tests == f"{in_production} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 NOTEBOOK = """

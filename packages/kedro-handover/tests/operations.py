@@ -99,6 +99,9 @@ FRAMES: dict[str, Callable[[nw.LazyFrame[Any]], nw.LazyFrame[Any]]] = {
     "group_by, len, sum, count": lambda frame: frame.group_by("few", drop_null_keys=True).agg(
         rows=nw.len(), whole=whole.sum(), known=whole.count()
     ),
+    "group_by, max, min": lambda frame: frame.group_by("few", drop_null_keys=True).agg(
+        most=whole.max(), least=whole.min()
+    ),
     "group_by two columns": lambda frame: frame.group_by("few", "flag").agg(rows=nw.len()),
     "select of a sum": lambda frame: frame.select(rows=nw.len(), true=flag.cast(nw.Int64).sum().fill_null(0)),
     "join, left": lambda frame: frame.join(

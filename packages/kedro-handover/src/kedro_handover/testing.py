@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 ENGINES = ("pandas", "polars", "duckdb", "dask", "spark")
 
-EXPORTS = (
+JAVA_OPTIONS = (
+    "-XX:-DontCompileHugeMethods "
     "--add-exports=java.base/sun.net.www.protocol.http=ALL-UNNAMED "
     "--add-exports=java.base/sun.net.www.protocol.https=ALL-UNNAMED"
 )
-"""What Sparkling Water needs of Java 17."""
+"""Rules of a row, or a tree as SQL, are one large method; and what Sparkling Water needs of Java 17."""
 
 SPARK_SETTINGS = {
     "spark.app.name": "tests",
@@ -47,10 +48,9 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": True,
     "spark.sql.shuffle.partitions": 2,
-    "spark.sql.codegen.hugeMethodLimit": 8000,
     # Thousands of small queries: what they are compiled to is run a few times, and no rows are there to collect.
-    "spark.driver.extraJavaOptions": f"{EXPORTS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.executor.extraJavaOptions": EXPORTS,
+    "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.executor.extraJavaOptions": JAVA_OPTIONS,
     "spark.ext.h2o.log.level": "ERROR",
 }
 """A small Spark on loopback; the fixture `spark_settings` can be overridden with others."""

@@ -150,7 +150,8 @@ def test_a_missing_value_names_its_column(engine: Engine, column: str) -> None:
     columns = {name: ROWS[name].tolist() for name in SCHEMA}
     columns[column][7] = None
     message = refusal(engine.frame(columns, SCHEMA))
-    assert message == f"model_input: {column} must be known for every row, and is missing in some."
+    hint = " decision_tree can't do without; `prepare: { impute: median }` fills in." if column in FEATURES else ""
+    assert message == f"model_input: {column} must be known for every row, and is missing in some.{hint}"
 
 
 def test_every_column_with_a_missing_value_is_named(engine: Engine) -> None:
