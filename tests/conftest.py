@@ -171,6 +171,19 @@ def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.
     )
 
 
+def run_on_a_laptop(storage: Path, *more: str) -> None:
+    """Generate a synthetic census in a storage and run research on it, each as a user starts them.
+
+    Args:
+        storage: The root.
+        more: Parameters of the census, such as "rows=1000".
+    """
+    place = f"--params=storage={storage}"
+    for options in (["--pipelines=synthetic_census", ",".join([place, *more])], [place]):
+        done = kedro("run", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
     """Give a folder that one worker of pytest-xdist builds; the others wait for it."""
     temporary = factory.getbasetemp()
@@ -189,13 +202,7 @@ def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
 @pytest.fixture(scope="session")
 def run_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage root after `synthetic_census` and a plain run, each as a user starts them."""
-
-    def build(storage: Path) -> None:
-        for options in (("--pipelines=synthetic_census",), ()):
-            done = kedro("run", *options, f"--params=storage={storage}")
-            assert done.returncode == 0, done.stdout + done.stderr
-
-    return build_once(tmp_path_factory, "run_storage", build)
+    return build_once(tmp_path_factory, "run_storage", run_on_a_laptop)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster import Cluster, start_cluster, wait_for
-from conftest import PROJECT, fresh_environment, kedro, listening_addresses, programs_under
+from conftest import PROJECT, fresh_environment, listening_addresses, programs_under, run_on_a_laptop
 from packaged import Package, make_package
 from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, digest_model, read, read_json
 
@@ -140,10 +140,7 @@ def link_census(storage: Path, of: Path) -> Path:
 def small(tmp_path_factory) -> Path:
     """A storage with a small census, and the research on it as a laptop does it."""
     storage = tmp_path_factory.mktemp("small")
-    params = f"--params=storage={storage}"
-    for options in (["--pipelines=synthetic_census", f"{params},rows={SMALL_CENSUS}"], [params]):
-        done = kedro("run", *options)
-        assert done.returncode == 0, done.stdout + done.stderr
+    run_on_a_laptop(storage, f"rows={SMALL_CENSUS}")
     return storage
 
 

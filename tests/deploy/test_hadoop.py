@@ -12,7 +12,7 @@ import pytest
 from pyarrow import dataset
 from pyarrow.fs import LocalFileSystem
 
-from conftest import fresh_environment, kedro
+from conftest import fresh_environment, kedro, run_on_a_laptop
 from hadoop import PYSPARK_JARS, Hadoop, fetch_jars, start_hadoop
 from packaged import Package, make_package
 from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, digest_model, read, read_json
@@ -41,10 +41,7 @@ def package(tmp_path_factory) -> Package:
 def research(tmp_path_factory) -> Path:
     """A storage on a laptop with a small census, and the research on it."""
     storage = tmp_path_factory.mktemp("research")
-    params = f"--params=storage={storage}"
-    for options in (["--pipelines=synthetic_census", f"{params},rows={SMALL_CENSUS}"], [params]):
-        done = kedro("run", *options)
-        assert done.returncode == 0, done.stdout + done.stderr
+    run_on_a_laptop(storage, f"rows={SMALL_CENSUS}")
     return storage
 
 
