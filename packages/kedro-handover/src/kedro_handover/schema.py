@@ -85,7 +85,7 @@ class Number(Column):
         high: The highest.
         decimal: The sign before decimals.
         thousands: The sign between groups of three digits; none, if it is empty.
-        unit: A sign beside the number, such as $ or %; 12% is read as 12.
+        unit: A sign or a word beside the number, such as $, % or kg; 12% is read as 12.
         absent: A number that stands for no value, such as -999; none, if it is null.
     """
 
@@ -119,7 +119,7 @@ class Number(Column):
         forms = [f"[0-9]{{1,18}}{fraction}", f"{decimal}[0-9]{{1,30}}"]
         if self.thousands:
             forms.append(f"[0-9]{{1,3}}(?:{thousands}[0-9]{{3}}){{1,6}}{fraction}")
-        return f"^[+-]?(?:{'|'.join(forms)})(?:[eE][+-]?[0-9]{{1,2}})?$"
+        return f"^[+-]?(?:{'|'.join(forms)})(?:[eE][+-]?0?[0-9]{{1,2}})?$"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,25 @@ def test_a_row_is_typed_and_has_its_features(engine: Engine) -> None:
     }
 
 
+def test_signs_of_any_script_stand_between_thousands_and_beside_numbers(engine: Engine) -> None:
+    written = {"size": ("\u202f", ""), "price": ("\u2019", "\u00a0€")}
+    numbers = {name: Number(name, name, 0, 1, ",", thousands, unit) for name, (thousands, unit) in written.items()}
+    schema = replace(SCHEMA, columns=tuple(numbers.get(column.name, column) for column in SCHEMA.columns))
+    (typed,) = engine.rows(type_on(engine, {"size": "1\u202f234,5", "price": "-1\u2019234\u00a0€"}, schema=schema))
+    assert (typed["size"], typed["price"]) == (1234.5, -1234)
+
+
+def test_a_minus_is_a_class_where_the_schema_says_so(engine: Engine) -> None:
+    schema = replace(SCHEMA, label=Label("is_returned", "Returned", positive=("+",), negative=("-",)))
+    rows = engine.rows(type_on(engine, *({"is_returned": cell} for cell in ("+", "-", "?")), schema=schema))
+    rows.sort(key=lambda row: row["row_number"])
+    assert [(row["is_returned"], row["is_returned_is_odd"]) for row in rows] == [
+        (True, False),
+        (False, False),
+        (None, False),
+    ]
+
+
 def read_cells(engine: Engine, column: str, cells: list[str]) -> list[tuple[Any, bool]]:
     """Type some cells of a column: what they are read as, and whether they are odd."""
     rows = engine.rows(type_on(engine, *({column: cell} for cell in cells)))
@@ -120,7 +140,17 @@ def read_cells(engine: Engine, column: str, cells: list[str]) -> list[tuple[Any,
 
 
 def test_numbers_are_read_as_people_write_them(engine: Engine) -> None:
-    cells = {".5": 0.5, "5.": 5, "+1": 1, "-.5": -0.5, "1e3": 1000, "0007": 7, " 1.5 ": 1.5, "1.5e-3": 0.0015}
+    cells = {
+        ".5": 0.5,
+        "5.": 5,
+        "+1": 1,
+        "-.5": -0.5,
+        "1e3": 1000,
+        "0007": 7,
+        " 1.5 ": 1.5,
+        "1E+002": 100,
+        "1.5e-3": 0.0015,
+    }
     assert read_cells(engine, "size", [*cells]) == [(value, False) for value in cells.values()]
 
 

@@ -150,8 +150,10 @@ def test_a_file_is_read_in_the_encoding_that_it_has(tmp_path: Path) -> None:
     windows = read_table(write(tmp_path / "windows.csv", euro, encoding="cp1252"), "id", "won")
     assert windows.dialect.load_args == {"encoding": "cp1252"}
     assert column(windows.schema, "price").unit == "€"  # type: ignore[attr-defined]
-    wide = read_table(write(tmp_path / "wide.csv", rows, encoding="utf-16"), "id", "won")
-    assert column(wide.schema, "país").levels == ("España", "Perú")  # type: ignore[attr-defined]
+    for encoding, load_args in (("utf-16", {}), ("utf-16-le", {"encoding": "utf-16-le"})):
+        wide = read_table(write(tmp_path / "wide.csv", rows, encoding=encoding), "id", "won")
+        assert wide.dialect.load_args == load_args
+        assert column(wide.schema, "país").levels == ("España", "Perú")  # type: ignore[attr-defined]
 
 
 def test_gzip_is_read_whatever_the_file_is_called(tmp_path: Path) -> None:
@@ -201,6 +203,20 @@ def test_spaces_around_names_do_not_matter(tmp_path: Path) -> None:
     assert kinds(table.schema) == PLAIN
 
 
+def test_a_last_column_without_a_name_or_a_cell_is_empty(tmp_path: Path) -> None:
+    lines = write(tmp_path / "file.csv", make_rows()).read_text().splitlines()
+    (tmp_path / "ends.csv").write_text("".join(f"{line},\n" for line in lines))
+    table = read_table(tmp_path / "ends.csv", "id", "won")
+    assert "No feature: 'column_5', as it has no name, and is empty." in table.notes
+
+
+def test_texts_within_single_quotes_are_refused_with_the_reason(tmp_path: Path) -> None:
+    lines = "".join(f"{row['id']},{row['size']},'{row['kind']}, dark',{row['won']}\n" for row in make_rows())
+    (tmp_path / "file.csv").write_text(f"id,size,kind,won\n{lines}")
+    with pytest.raises(TableError, match=r"has texts within single quotes\. Write them within double quotes"):
+        read_table(tmp_path / "file.csv", "id", "won")
+
+
 def test_columns_separated_by_spaces_are_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file.csv").write_text("".join(f"{n} {n * 2}  {n % 3} {'ab'[n % 2]}\n" for n in range(100)))
     with pytest.raises(TableError, match="has 4 columns that are separated by spaces"):
@@ -248,6 +264,13 @@ def test_a_file_that_no_model_can_be_made_of_is_refused_with_the_reason(
         (["1 234", "12", "7"], {"thousands": " "}, 7, 1234),
         (["1'234.5", "12", "7"], {"thousands": "'"}, 7, 1234.5),
         (["12 €", "1,50 €", "7 €"], {"decimal": ",", "unit": "€"}, 1.5, 12),
+        (["12\u00a0€", "1,50\u00a0€", "7\u00a0€"], {"decimal": ",", "unit": "\u00a0€"}, 1.5, 12),
+        (["1\u202f234,5", "12", "7"], {"decimal": ",", "thousands": "\u202f"}, 7, 1234.5),
+        (["1\u2019234.5", "12", "7"], {"thousands": "\u2019"}, 7, 1234.5),
+        (["12 kg", "1.5 kg", "7 kg"], {"unit": "kg"}, 1.5, 12),
+        (["5min", "90min", "300min"], {"unit": "min"}, 5, 300),
+        (["USD 1,234.50", "USD 5", "USD 7"], {"thousands": ",", "unit": "USD"}, 5, 1234.5),
+        (["1.5E+002", "2.5e-3", "7"], {}, 0.0025, 150),
     ],
 )
 def test_numbers_are_read_as_people_write_them(
@@ -272,6 +295,46 @@ def test_a_few_odd_cells_of_a_number_column_are_missing_values_and_said(tmp_path
     assert "'amount': 10 rows have something else in it ('3.0M' in 10): those are missing values." in table.notes
     many = make_rows(amount=lambda number: "3.0M" if number % 10 == 0 else number * 1.5)
     assert kinds(look(tmp_path, many).schema)["amount"] == "Text"
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (lambda number: f"({number}.5)", "If cells such as '(0.5)' are numbers, write them as 1234.5"),
+        (lambda number: f"{number}.5-" if number % 3 else number, "If cells such as '1.5-' are numbers"),
+        (lambda number: f"{number}k" if number % 2 else f"{number}M", "If cells such as '0M' are numbers"),
+        (
+            lambda number: f"2024-01-{number % 28 + 1:02}" if number % 2 else f"{number % 28 + 1}.2.2024",
+            "several forms",
+        ),
+        (lambda number: f"number {number}", "it is text with 400 different values, of which few are frequent."),
+    ],
+)
+def test_a_column_that_is_no_feature_is_told_with_what_would_make_it_one(
+    tmp_path: Path, cells: Callable[[int], Any], reason: str
+) -> None:
+    table = look(tmp_path, make_rows(amount=cells))
+    assert kinds(table.schema)["amount"] == "Text"
+    (note,) = [note for note in table.notes if note.startswith("No feature: 'amount'")]
+    assert reason in note
+
+
+def test_numbers_some_of_which_have_a_unit_are_pointed_out_and_so_are_zeros_before_them(tmp_path: Path) -> None:
+    rows = make_rows(
+        share=lambda number: f"{number % 90 + 1}%" if number % 2 else f"{number / 1000:.3f}",
+        zip=lambda number: f"{number * 7:05}",
+    )
+    table = look(tmp_path, rows)
+    assert kinds(table.schema) == {**PLAIN, "share": "Number", "zip": "Number"}
+    checks = "\n".join(note for note in table.notes if note.startswith("CHECK"))
+    assert "'share': 200 of its numbers are without % ('0.000' in 1" in checks
+    assert "'zip': 400 of its cells begin with a zero ('00000' in 1" in checks
+
+
+def test_cells_that_are_infinite_are_missing_values(tmp_path: Path) -> None:
+    table = look(tmp_path, make_rows(amount=lambda number: ["inf", "-Infinity"][number % 2] if number < 9 else number))
+    assert kinds(table.schema)["amount"] == "Number"
+    assert "'amount': 9 rows have something else in it ('inf' in 5, '-Infinity' in 4)" in told(table)
 
 
 MARKS = ("?", "NA", "N/A", ".", "#N/A", "-", "null", "NaN", "<NA>", "")
@@ -408,6 +471,11 @@ def test_wide_files_are_looked_through(tmp_path: Path, width: int) -> None:
         ({"good": 90, "bad": 60}, ("bad",), "it is the rarer"),
         ({"e": 90, "p": 60}, ("p",), "it is the rarer"),
         ({"1": 90, "-1": 60}, ("1",), "it says yes"),
+        ({"+": 90, "-": 60}, ("+",), "it says yes"),
+        ({"是": 90, "否": 60}, ("是",), "it says yes"),
+        ({"pos": 90, "neg": 60}, ("pos",), "it says yes"),
+        ({"M": 90, "F": 60}, ("F",), "it is the rarer"),
+        ({"<=50K": 60, "<=50K.": 30, ">50K": 40, ">50K.": 20}, (">50K", ">50K."), "it is the rarer"),
         ({"Yes": 50, "yes": 40, "No": 30, "no": 30}, ("Yes", "yes"), "it says yes"),
         ({"yes": 50, "TRUE": 40, "1": 10, "no": 30, "0": 30}, ("yes", "TRUE", "1"), "it says yes"),
     ],
@@ -429,6 +497,12 @@ def test_a_person_may_name_the_positive_class() -> None:
 def test_a_label_that_has_not_two_classes_is_refused(counts: dict[str, int]) -> None:
     with pytest.raises(TableError, match=f"'label' is no label: it has {len(counts)} values, not two"):
         find_classes(counts, "label", "")
+
+
+def test_a_minus_beside_a_plus_is_a_class_and_no_mark_for_nothing(tmp_path: Path) -> None:
+    table = look(tmp_path, make_rows(won=lambda number: "+-?"[number % 3]))
+    assert (table.classes.positive, table.classes.negative) == (("+",), ("-",))
+    assert table.classes.task == "binary"
 
 
 def test_few_rows_of_a_class_are_said(tmp_path: Path) -> None:

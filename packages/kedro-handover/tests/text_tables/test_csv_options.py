@@ -151,6 +151,11 @@ CUT_OFF = gzip.compress(LINES.encode() * 99, mtime=0)[:-30]
         ("id,name\n", {"skip_rows": 2}, "has fewer lines than are to be skipped (`skip_rows: 2`)"),
         ("id,name\n1,x\n", {"skip_rows": 1}, "has column names at most, and no rows"),
         ("\n\n", {"column_names": ["id"]}, "has column names at most, and no rows"),
+        ("<!DOCTYPE html>\n<title>404</title>", {}, "is a page or XML, such as a site sends instead of a file"),
+        ('[{"id": 1, "name": "x"}]', {}, "is JSON. Write it as a CSV or Parquet file"),
+        ('{"id": 1}\n{"id": 2}\n', {}, "is JSON."),
+        ("% of 1988\n@RELATION iris\n@DATA\n1,x\n", {}, "is ARFF, the format of Weka. Save it as CSV."),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", {}, "is a pointer of Git LFS."),
         ("id, id\n1,x\n", {"strip_names": True}, "names a column twice: 'id'"),
         ("1,x\n", {"column_names": ["id", "row_number"]}, "has a column 'row_number', which is a name of our own"),
     ],
@@ -162,6 +167,11 @@ def test_a_file_is_refused_with_the_true_reason(
         load(tmp_path / "orders.csv", content.encode() if isinstance(content, str) else content, **load_args)
     assert reason in str(refused.value)
     assert str(refused.value).startswith(str(tmp_path / "orders.csv"))
+
+
+def test_a_column_that_is_named_like_one_of_those_that_are_added_is_named_otherwise(tmp_path: Path) -> None:
+    (only,) = load(tmp_path / "orders.csv", b"row_number,malformed_line\n7,x\n")
+    assert only == row(2, row_number_in_file="7", malformed_line_in_file="x")
 
 
 def test_a_gzip_that_is_cut_short_after_many_rows_is_refused_where_it_ends(tmp_path: Path) -> None:

@@ -326,7 +326,10 @@ def _given(column: Column) -> nw.Expr:
     """Give the text of a cell; null where there is nothing, or a mark for nothing."""
     text = nw.col(column.name)
     if isinstance(column, Number | Category | Date | Label | ClassLabel):
-        marks = MISSING_IN_NUMBERS if isinstance(column, Number) else MISSING_MARKS
+        marks: tuple[str, ...] = MISSING_IN_NUMBERS if isinstance(column, Number) else MISSING_MARKS
+        if isinstance(column, Label | ClassLabel):  # a minus may be a class
+            classes = {one.lower() for one in _list_texts(column)}
+            marks = tuple(mark for mark in marks if mark not in classes)
         return nw.when((text != "") & ~text.str.to_lowercase().is_in(list(marks))).then(text)
     return nw.when(text != "").then(text)
 

@@ -38,6 +38,20 @@ LEAST_COVERED = 0.5
 in this share of the rows, the text is no category."""
 
 UNITS = ("$", "€", "£", "¥", "%")
+WORD_BEHIND = (
+    r"^[+-]?[0-9][0-9.,' \x{a0}\x{2009}\x{202f}\x{2019}]*?"
+    r"(?P<unit>[ \x{a0}\x{202f}]?[^0-9.,'\x{2019}+\s\x{a0}\x{202f}-][^0-9]*)$"
+)
+WORD_BEFORE = r"^(?P<unit>(?:[A-Z]{3}|[A-Z]{0,2}\$|Rs\.?)[ \x{a0}]?)[+-]?[0-9.]"
+"""Where a unit may stand: any one behind numbers, and before them the usual names of a currency."""
+
+SPACES = (" ", "\u00a0", "\u2009", "\u202f")
+THOUSANDS = ("'", "\u2019", *SPACES)
+"""Signs that stand between thousands and nowhere else: apostrophes, and spaces, wide, narrow and unbroken."""
+
+LIKE_NUMBERS = r"^[^A-Za-z0-9]{0,3}[0-9]"
+"""How text begins that may be meant as numbers."""
+
 NEAR_UNIQUE = 0.95
 SHOWN = 3
 
@@ -174,8 +188,9 @@ def has_decimal_commas(cells: Cells) -> bool:
     given = cells.without(MISSING_IN_NUMBERS)
     if not given.given:
         return False
-    numbers = pc.match_substring_regex(given.texts, r"^[+-]?[0-9.' ]*(?:,[0-9]+)?$")
-    decimal = pc.match_substring_regex(given.texts, r"^[+-]?[0-9.' ]*,(?:[0-9]{1,2}|[0-9]{4,})$")
+    between = f"[0-9.{''.join(THOUSANDS)}]*"
+    numbers = pc.match_substring_regex(given.texts, f"^[+-]?{between}(?:,[0-9]+)?$")
+    decimal = pc.match_substring_regex(given.texts, f"^[+-]?{between},(?:[0-9]{{1,2}}|[0-9]{{4,}})$")
     return given.share(numbers) >= 1 - ODD_SHARE and pc.any(decimal).as_py()
 
 
@@ -201,6 +216,13 @@ def _find_number(name: str, in_file: str, given: Cells, *, comma_file: bool) -> 
         counts[value] += rows
     odd = pc.invert(mask)
     notes = [_describe_style(column)] if column.unit or column.thousands or column.decimal != "." else []
+    notes += _find_mixed_units(column, given)
+    coded = pc.match_substring_regex(given.texts, "^0[0-9]+$")
+    if pc.any(coded).as_py():
+        notes.append(
+            f"CHECK {in_file!r}: {_count_rows(given, coded)} of its cells begin with a zero ({given.show(coded)}), as "
+            "codes do. If it is a code, make it a Category or a Text in the schema."
+        )
     if pc.any(odd).as_py():
         notes.append(
             f"{_count_rows(given, odd)} rows have something else in it ({given.show(odd)}): those are missing values."
@@ -221,7 +243,7 @@ def _all_in_threes(texts: list[str]) -> bool:
 def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, Any]]:
     """Try how numbers may be written: the plain one first, then what signs in the cells ask for."""
     texts = given.texts
-    units = ["", *(unit for unit in UNITS if pc.any(pc.match_substring(texts, unit)).as_py())]
+    units = ["", *(unit for unit in UNITS if pc.any(pc.match_substring(texts, unit)).as_py()), *_find_words(given)]
     has_comma, has_point = (pc.any(pc.match_substring(texts, sign)).as_py() for sign in ",.")
     for unit in units:
         yield {"unit": unit}
@@ -233,9 +255,40 @@ def _number_styles(given: Cells, *, comma_file: bool) -> Iterator[dict[str, Any]
             if decimal == "," and not comma_file and not pc.any(pc.match_substring_regex(bare, ",[0-9]{1,2}$")).as_py():
                 continue
             yield {"unit": unit, "decimal": decimal, "thousands": thousands if _has(bare, thousands) else ""}
-        for thousands in ("'", " "):
+        for thousands in THOUSANDS:
             if _has(texts, thousands):
                 yield {"unit": unit, "decimal": "," if comma_file else ".", "thousands": thousands}
+
+
+def _find_words(given: Cells) -> list[str]:
+    """Find the word that nearly all cells have beside a number."""
+    words = []
+    for pattern in (WORD_BEHIND, WORD_BEFORE):
+        found = pc.struct_field(pc.extract_regex(given.texts, pattern), "unit")
+        rows: Counter[str] = Counter()
+        for word, count in zip(found.to_pylist(), given.counts.to_pylist(), strict=True):
+            rows[word or ""] += count
+        word, count = rows.most_common(1)[0]
+        bare = word if word.strip(" ") != word.strip() else word.strip(" ")
+        if bare and bare not in UNITS and count >= (1 - ODD_SHARE) * given.given:
+            words.append(bare)
+    return words
+
+
+def _find_mixed_units(column: Number, given: Cells) -> list[str]:
+    """Point out numbers some of which have a unit that others have not: 12% is not 0.12 then."""
+    if not column.unit:
+        return []
+    without = pc.and_(
+        pc.match_substring_regex(given.texts, column.pattern), pc.invert(pc.match_substring(given.texts, column.unit))
+    )
+    if not pc.any(without).as_py():
+        return []
+    told = (
+        f"CHECK {column.in_file!r}: {_count_rows(given, without)} of its numbers are without {column.unit} "
+        f"({given.show(without)}). All are read as they stand: are they on one scale?"
+    )
+    return [told]
 
 
 def _has(texts: pa.Array, thousands: str) -> bool:
@@ -247,17 +300,21 @@ def _has(texts: pa.Array, thousands: str) -> bool:
 def _bare(texts: pa.Array, unit: str) -> pa.Array:
     if not unit:
         return texts
-    bare = pc.utf8_trim(pc.replace_substring(texts, unit, ""), " ")
+    bare = pc.utf8_trim(pc.replace_substring(texts, unit, ""), " ")  # as the project's nodes do
     return pc.replace_substring_regex(bare, "^- +", "-")
 
 
 def _describe_style(column: Number) -> str:
     parts = [
         column.unit,
-        f"{column.thousands!r} between thousands" if column.thousands else "",
+        f"{_show_sign(column.thousands)} between thousands" if column.thousands else "",
         "a decimal comma" if column.decimal == "," else "",
     ]
     return f"It is read as numbers with {' and '.join(part for part in parts if part)}."
+
+
+def _show_sign(sign: str) -> str:
+    return f"an unbroken or narrow space (U+{ord(sign):04X})" if sign in SPACES[1:] else repr(sign)
 
 
 def _count_rows(cells: Cells, mask: pa.Array) -> str:
@@ -343,6 +400,9 @@ def _find_date(name: str, in_file: str, given: Cells) -> Finding | None:
         if rows >= (1 - (ODD_SHARE if form != "YMD" else 0)) * given.given:
             found.append((rows, form, max(day for day in days if day), given.given - rows))
     if not found:
+        if several := _find_several_forms(texts, counts, given.given):
+            why = f"its days are written in several forms, such as {several}. Write them in one, such as 2024-01-31"
+            return Finding(Text(name, in_file, why=why))
         if given.share(pc.match_substring_regex(given.texts, MONTHS + r".*[0-9]|[0-9].*" + MONTHS)) > 1 - ODD_SHARE:
             why = f"dates are not read in the form of {sample!r}. Write them as 2024-01-31 to have features of them"
             return Finding(Text(name, in_file, why=why))
@@ -355,6 +415,19 @@ def _find_date(name: str, in_file: str, given: Cells) -> Finding | None:
         other = next(one[1] for one in found if one[1] != form and one[0] == rows)
         notes.append(f"CHECK {in_file!r} is read as {form}; all of its cells could be {other} too.")
     return Finding(Date(name, in_file, form=form, as_of=last.isoformat()), tuple(notes))
+
+
+def _find_several_forms(texts: list[str], counts: list[int], rows: int) -> str:
+    """Give a day of each form, where nearly all cells are days of one form or another."""
+    shown: dict[str, str] = {}
+    of_forms = 0
+    for text, of_text in zip(texts, counts, strict=True):
+        for form, pattern in DAY_FORMS.items():
+            if _read_day(re.compile(pattern), text):
+                shown.setdefault(form, text)
+                of_forms += of_text
+                break
+    return " and ".join(list(shown.values())[:SHOWN]) if len(shown) > 1 and of_forms >= (1 - ODD_SHARE) * rows else ""
 
 
 def _read_day(pattern: re.Pattern[str], text: str) -> date | None:
@@ -378,6 +451,10 @@ def _find_category(name: str, in_file: str, given: Cells, count_train: Callable[
     kept = [(text, rows) for text, rows in train.ranked()[:MOST_FREQUENT_LEVELS] if rows >= least]
     if sum(rows for _, rows in kept) < LEAST_COVERED * train.given:
         why = f"it is text with {there_are:,} different values, of which few are frequent"
+        if given.share(pc.match_substring_regex(given.texts, LIKE_NUMBERS)) >= 1 - ODD_SHARE:
+            odd = given.texts.filter(pc.invert(pc.match_substring_regex(given.texts, Number("", "", 0, 0).pattern)))
+            sample = next(iter(odd.to_pylist()), "")
+            why += f". If cells such as {sample!r} are numbers, write them as 1234.5, one unit or none beside all"
         return Finding(Text(name, in_file, why=why))
     levels = tuple(sorted(text for text, _ in kept))
     if len(kept) == there_are:

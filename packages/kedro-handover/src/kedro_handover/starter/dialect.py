@@ -29,6 +29,9 @@ LEAST_ALIKE = 0.9
 """So many of the rows have to have the same number of fields."""
 
 GZIP = b"\x1f\x8b"
+UTF_16 = {"utf-16-le": 1, "utf-16-be": 0}
+"""UTF-16 in either order, and where a letter of ASCII has its null byte."""
+
 NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?%?")
 
 
@@ -73,6 +76,8 @@ def find_dialect(path: Path, wanted: Sequence[str] = ()) -> Dialect:
             encoding = _find_encoding(start, stream, dialect)
     if dialect.is_compressed:
         dialect.notes.append("It is compressed by gzip.")
+    if encoding in UTF_16:
+        dialect.load_args["encoding"] = encoding
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     if len(start) == START_BYTES:
         text = text[: text.rfind("\n") + 1] or text
@@ -87,6 +92,11 @@ def _find_encoding(start: bytes, stream: Any, dialect: Dialect) -> str:
         if marked == "utf-16":
             dialect.notes.append("It is in UTF-16.")
         return marked
+    for encoding, nulls in UTF_16.items():  # without its mark, as letters of ASCII have a null byte there
+        half, rest = start[nulls::2], start[1 - nulls :: 2]
+        if half.count(0) > LEAST_ALIKE * len(half) and not rest.count(0):
+            dialect.notes.append("It is in UTF-16, without a mark that says so.")
+            return encoding
     decoder, is_of_windows, block = codecs.getincrementaldecoder("utf-8")(), False, start
     try:
         while block:
@@ -101,7 +111,10 @@ def _find_encoding(start: bytes, stream: Any, dialect: Dialect) -> str:
         return "utf-8"
     encoding = "cp1252" if is_of_windows and _is_text(start, "cp1252") else "latin-1"
     dialect.load_args["encoding"] = encoding
-    dialect.notes.append(f"It is in {encoding}, not in UTF-8: look at its accents.")
+    dialect.notes.append(
+        f"CHECK It is not in UTF-8, and read as {encoding}: look at its accents. Where they are wrong, write it in "
+        "UTF-8, such as by `iconv -f CP1251 -t UTF-8`."
+    )
     return encoding
 
 
@@ -127,6 +140,7 @@ def _find_layout(path: Path, text: str, dialect: Dialect, wanted: set[str]) -> N
         return
     rows = _read_rows("".join(lines[skipped:]), separator)
     usual = _usual_fields(rows)
+    _refuse_single_quotes(path, "".join(lines[skipped:]), separator, rows)
     title = next((place for place, row in enumerate(rows) if len(row) in {usual, usual - 1}), 0)
     if 0 < title <= MOST_TITLE_LINES and all(len(row) < usual / 2 for row in rows[:title]):
         blank = next(place for place, line in enumerate(lines[skipped:]) if line.strip())
@@ -189,9 +203,9 @@ def _find_separator(text: str) -> str | None:
     return max(scores, key=lambda separator: scores[separator], default=None)
 
 
-def _read_rows(text: str, separator: str) -> list[list[str]]:
+def _read_rows(text: str, separator: str, quote: str = '"') -> list[list[str]]:
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quotechar=quote)
         return [row for row in islice(reader, ROWS_LOOKED_AT) if row]
     except csv.Error:  # a quote without its end; the reader says where
         return []
@@ -205,6 +219,14 @@ def _line_of_row(lines: list[str], skipped: int, row: int) -> int:
     """Give how many lines there are before a row; blank lines are no rows."""
     whole = [place for place, line in enumerate(lines) if place >= skipped and line.strip()]
     return whole[row]
+
+
+def _refuse_single_quotes(path: Path, text: str, separator: str, rows: list[list[str]]) -> None:
+    """Refuse texts within single quotes, which no reader of CSV takes for quotes: a separator within is one then."""
+    within = _read_rows(text, separator, quote="'") if f"{separator}'" in text else []
+    if len(within) > 1 and len({*map(len, within)}) == 1 and len(within[0]) < max(map(len, rows)):
+        msg = f"{path} has texts within single quotes. Write them within double quotes, as CSV has them."
+        raise TableError(msg)
 
 
 def _refuse_spaces(path: Path, lines: list[str]) -> None:

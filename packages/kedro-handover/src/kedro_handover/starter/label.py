@@ -10,8 +10,16 @@ from kedro_handover.schema import Number
 from kedro_handover.starter.errors import TableError
 from kedro_handover.tasks import Task
 
-YES = frozenset("yes y true t 1 1.0 ja j sí si s sim oui o tak hai да verdadero verdadeiro vrai wahr positive".split())  # noqa: SIM905
-NO = frozenset("no n false f 0 0.0 -1 nein non não nao nej nee nie net нет falso faux falsch negative none".split())  # noqa: SIM905
+YES = frozenset(  # in the languages of the most files
+    """
+    yes y true t 1 1.0 + positive pos ja j sí si s sim oui o tak hai да 是 はい 예 verdadero verdadeiro vrai wahr
+    """.split()  # noqa: SIM905 - one word after the other reads better
+)
+NO = frozenset(
+    """
+    no n false f 0 0.0 -1 - negative neg none nein non não nao nej nee nie net нет 否 いいえ 아니오 falso faux falsch
+    """.split()  # noqa: SIM905
+)
 NOT_SOMETHING = re.compile(r"^(?:not|no|non|un|in)[ _-]*(.+)$")
 
 LEAST_OF_A_CLASS = 50
@@ -84,7 +92,9 @@ def find_classes(counts: dict[str, int], column: str, positive: str) -> Classes:
 
 
 def group_texts(ranked: list[str]) -> dict[str, list[str]]:
-    """Put texts of one meaning together: first those that are alike but for capitals, then all that say yes, or no.
+    """Put texts of one meaning together.
+
+    First those that are alike but for capitals and a dot behind them, then all that say yes, or no.
 
     Args:
         ranked: Distinct texts, the most frequent first.
@@ -94,7 +104,7 @@ def group_texts(ranked: list[str]) -> dict[str, list[str]]:
     """
     by_case: dict[str, list[str]] = defaultdict(list)
     for text in ranked:
-        by_case[text.casefold()].append(text)
+        by_case[text.casefold().rstrip(".") or text].append(text)
     if len(by_case) <= CLASSES or not set(by_case) <= YES | NO:
         return dict(by_case)
     groups: dict[str, list[str]] = defaultdict(list)
@@ -103,16 +113,29 @@ def group_texts(ranked: list[str]) -> dict[str, list[str]]:
     return dict(groups)
 
 
+def says_yes(text: str, other: str) -> bool:
+    """Say whether a text says yes.
+
+    A 1 says yes beside a 0, and a y beside an n; beside a 2 or a z they are no words.
+
+    Args:
+        text: The text of a class.
+        other: That of the other class.
+    """
+    name, rest = text.casefold(), other.casefold()
+    return name in YES and (rest in NO or (len(name) > 1 and not name[0].isdigit()))
+
+
 def _choose(groups: dict[str, list[str]], rows: dict[str, int], positive: str) -> tuple[str, str]:
     if positive:
         return next(name for name, texts in groups.items() if positive in texts), "as POSITIVE says"
     one, other = groups
     for name, rest in ((one, other), (other, one)):
-        # A 1 says yes beside a 0, and a y beside an n; beside a 2 or a z they are no words.
-        if name in YES and (len(name) > 1 or rest in NO) and (not name[0].isdigit() or rest in NO):
+        if says_yes(name, rest):
             return name, "it says yes"
     for name, rest in ((one, other), (other, one)):
         negated = NOT_SOMETHING.match(name)
-        if name in NO or (negated and negated[1] == rest):
+        is_letter = len(name) == 1 and name.isalpha()  # an f beside an m says nothing
+        if (name in NO and not is_letter) or (negated and negated[1] == rest):
             return rest, f"{groups[name][0]!r} says no"
     return min(groups, key=lambda name: (rows[name], name)), "it is the rarer"

@@ -19,6 +19,7 @@ from kedro_handover.errors import suggest
 from kedro_handover.evaluation.predictions import TRAIN
 from kedro_handover.handover.tree import RESERVED
 from kedro_handover.nodes.split import SplitParameters, split_and_balance
+from kedro_handover.nodes.typing import MOST
 from kedro_handover.schema import ROW_ID, Category, Column, Number, Schema, Text
 from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas
 from kedro_handover.starter.dialect import Dialect, find_dialect
@@ -130,7 +131,8 @@ def read_table(  # noqa: PLR0913, PLR0917 - what a person may say of a file
     schema, told = _make_schema(texts, names, dialect, classes, identity, label, group)
     notes += [describe_target(label, classes), *_list_columns(schema), *told, *_warn_of_few(classes)]
     if not schema.features:
-        msg = f"{path}: no column can be a feature. {' '.join(_list_columns(schema))}"
+        reasons = " ".join(_list_columns(schema)) or "There is none beside the id and the label."
+        msg = f"{path}: no column can be a feature. {reasons}"
         raise TableError(msg)
     leaks = find_leaks(schema, texts, classes)
     notes += [
@@ -197,7 +199,7 @@ def find_leaks(schema: Schema, texts: dict[str, pa.ChunkedArray], classes: Class
             bare = of_column.str.replace(column.unit, "", regex=False) if column.unit else of_column
             bare = bare.str.replace(column.thousands, "", regex=False) if column.thousands else bare
             of_column = pd.to_numeric(bare.str.replace(column.decimal, ".", regex=False), errors="coerce")
-            of_column = of_column.fillna(column.missing)
+            of_column = of_column.where(of_column.abs() <= MOST).fillna(column.missing)
         elif isinstance(column, Category):
             of_column = of_column.where(of_column.isin(column.levels))
         values[column.in_file] = of_column
@@ -357,7 +359,8 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
     for in_file, of_column in cells.items():
         name = names[in_file]
         if in_file in dialect.unnamed or INDEXES.fullmatch(in_file):
-            columns.append(Text(name, in_file, why="it has no name: an index"))
+            why = "it has no name: an index" if of_column.given else "it has no name, and is empty"
+            columns.append(Text(name, in_file, why=why))
             continue
         if in_file == group:
             columns.append(Text(name, in_file, why="the split goes by it"))
@@ -451,7 +454,7 @@ def _describe_file(path: Path, rows: int) -> str:
 
 def _describe_no_id(dialect: Dialect) -> list[str]:
     notes = ["No column is named as ID: the number of the row is the id."]
-    if dialect.unnamed:
+    if dialect.unnamed and dialect.unnamed[0] == "column_1":
         place = int(dialect.unnamed[0].removeprefix("column_")) - 1
         notes.append(
             f"Column {place + 1} has no name: it is an index, and no feature. ID='Unnamed: {place}' makes it the id."

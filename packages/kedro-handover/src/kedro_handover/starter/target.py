@@ -37,7 +37,9 @@ def find_target(cells: Cells, column: str, positive: str, task: str) -> Classes:
     if task and task not in TASKS:
         msg = f"TASK={task!r} is no task. {suggest(task, TASKS)}"
         raise TableError(msg)
-    given = cells.without(MISSING_MARKS)
+    # A minus beside a plus is a class.
+    has_plus = "+" in cells.texts.to_pylist()
+    given = cells.without(tuple(mark for mark in MISSING_MARKS if mark != "-" or not has_plus))
     counts = dict(given.ranked())
     groups = group_texts(list(counts))
     if task == "binary" or (not task and len(groups) == CLASSES):

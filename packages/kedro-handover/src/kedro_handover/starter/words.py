@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kedro_handover.starter.label import YES
+from kedro_handover.starter.label import says_yes
 
 if TYPE_CHECKING:
     from kedro_handover.starter.table import Table
@@ -48,7 +48,7 @@ def _name_rows(file: str) -> tuple[str, str]:
 def _name_classes(table: Table) -> tuple[str, str]:
     label = _in_words(table.schema.label.in_file).removeprefix("is ").removeprefix("has ")
     one, other = table.classes.positive[0], table.classes.negative[0]
-    if one.casefold() in YES:
+    if says_yes(one, other):
         return label, f"not {label}" if label.endswith("ed") else f"no {label}"
     return f"{label} {one}", f"{label} {other}"
 

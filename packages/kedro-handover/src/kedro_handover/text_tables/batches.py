@@ -13,6 +13,9 @@ ROW_NUMBER = "row_number"
 MALFORMED_LINE = "malformed_line"
 """The columns that are added to those of the file."""
 
+RENAMED = {name: f"{name}_in_file" for name in (ROW_NUMBER, MALFORMED_LINE)}
+"""How a column in the header of a CSV is named that is called like one of those that are added."""
+
 
 class Refuse(Protocol):
     """Raises an error that names the file and says what is wrong with it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from kedro_handover.parameters import Group
-from kedro_handover.text_tables.batches import check_names, make_batch, make_schema
+from kedro_handover.text_tables.batches import RENAMED, check_names, make_batch, make_schema
 from kedro_handover.text_tables.quotes import QuoteCheck, count_breaks
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0": "a workbook of Excel. Save it as CSV",
 }
 """What files of other formats begin with."""
+
+OTHER_TEXTS = {
+    re.compile(
+        r"\s*<(?:!doctype|html|\?xml|\w+ xmlns)", re.IGNORECASE
+    ): "a page or XML, such as a site sends instead of a "
+    "file that it does not have. Look at it in a browser, and download the table",
+    re.compile(r'\s*(?:\[\s*)?\{\s*(?:"[^"]*"\s*:|\})'): "JSON. Write it as a CSV or Parquet file, such as by pandas' "
+    "`read_json(...).to_csv(...)`",
+    re.compile(r"(?:\s*%.*\n)*\s*@relation\s", re.IGNORECASE): "ARFF, the format of Weka. Save it as CSV",
+    re.compile(r"version https://git-lfs"): "a pointer of Git LFS. Get the file that it points to by `git lfs pull`",
+}
+"""What texts begin with that are no tables."""
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
@@ -143,7 +155,11 @@ def _read_layout(start: bytes, path: str, options: CsvOptions, refuse: Refuse) -
     encoding = _find_encoding(start, options, refuse)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     if "\0" in text:
-        refuse("begins with null bytes: it is damaged, or not text in UTF-8. Download the file again.")
+        refuse(
+            "begins with null bytes: it is damaged, or no text in UTF-8. Save it as CSV in UTF-8, or download it again."
+        )
+    if other := next((name for start, name in OTHER_TEXTS.items() if start.match(text)), None):
+        refuse(f"is {other}.")
     if not options.skip_rows and (told := SEPARATOR_LINE.fullmatch(LINE_END.split(text, 1)[0])):
         refuse(
             f"begins with a line that is not a header and says how its columns are separated: {told[0].strip()!r}. "
@@ -217,6 +233,8 @@ def _name_columns(names: list[str], options: CsvOptions, refuse: Refuse) -> list
     columns = [name.strip() for name in names] if options.strip_names else names
     # As R and pandas write the numbers of rows; no engine knows a column without a name.
     columns = [name or f"column_{place}" for place, name in enumerate(columns, start=1)]
+    if options.column_names is None:
+        columns = [RENAMED.get(name, name) for name in columns]
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         refuse(f"names a column twice: {', '.join(map(repr, twice))}. Leave one of them.")
     check_names(columns, refuse)
