@@ -116,7 +116,7 @@ def test_the_words_of_reports_come_from_the_file(loans: Path) -> None:
         "rows": "loans",
         "positive": "default",
         "negative": "no default",
-        "question": "Which loans are default?",
+        "question": "Which loans have default?",
         "group": "purpose of loan",
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -107,19 +107,13 @@ def _find_ends(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, l
     """Give the lowest value of each feature, the ends of cells that are nearest to its deciles, and the highest."""
     if not features:
         return {}
-    doubles = frame.select(**{feature: nw.col(feature).cast(nw.Float64) for feature in features})
-    lows = [nw.col(name).min() for name in features]
-    highs = [nw.col(name).max().name.suffix("_high") for name in features]
-    (found,) = doubles.select(*lows, *highs).collect().rows(named=True)
-    range_of = {name: (float(found[name] or 0), float(found[f"{name}_high"] or 0)) for name in features}
-    steps = {name: (high - low) / CELLS for name, (low, high) in range_of.items()}
-    cells = {
-        name: ((nw.col(name) - range_of[name][0]) / (steps[name] or 1)).floor().cast(nw.Int64) for name in features
-    }
+    ranges = {name: (low or 0.0, high or 0.0) for name, (low, high) in _find_ranges(frame, features).items()}
+    steps = {name: (high - low) / CELLS for name, (low, high) in ranges.items()}
+    starts = {name: (ranges[name][0], steps[name] or 1.0) for name in features}
     ends: dict[str, list[float] | None] = {}
-    for name, by_cell in _count_values(doubles.select(**cells)).items():
+    for name, by_cell in _count_steps(frame, starts).items():
         known = sorted((int(cell), rows) for cell, rows in by_cell.items() if cell != MISSING)
-        low, high = range_of[name]
+        low, high = ranges[name]
         total, passed, deciles = sum(rows for _, rows in known), 0, []
         for cell, rows in known:
             # Where a decile falls into a cell its end is one; where values are few, each is a bin.
@@ -131,12 +125,42 @@ def _find_ends(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, l
     return ends
 
 
+def _find_ranges(frame: nw.LazyFrame[Any], features: Sequence[str]) -> dict[str, tuple[float | None, float | None]]:
+    """Find the lowest and the highest value of each feature."""
+    if frame.implementation.is_pyspark():
+        from kedro_handover.spark.distribution import find_ranges
+
+        return find_ranges(frame.to_native(), features)
+    doubles = frame.select(**{feature: nw.col(feature).cast(nw.Float64) for feature in features})
+    lows = [nw.col(name).min() for name in features]
+    highs = [nw.col(name).max().name.suffix("_high") for name in features]
+    (found,) = doubles.select(*lows, *highs).collect().rows(named=True)
+    return {name: (found[name], found[f"{name}_high"]) for name in features}
+
+
+def _count_steps(frame: nw.LazyFrame[Any], starts: Mapping[str, tuple[float, float]]) -> dict[str, dict[str, int]]:
+    """Count the rows of each feature by how many steps they are above a start."""
+    if frame.implementation.is_pyspark():
+        from kedro_handover.spark.distribution import count_steps
+
+        return _gather(count_steps(frame.to_native(), starts))
+    cells = {
+        name: ((nw.col(name).cast(nw.Float64) - start) / step).floor().cast(nw.Int64)
+        for name, (start, step) in starts.items()
+    }
+    return _count_values(frame.select(**cells))
+
+
 def _count(frame: nw.LazyFrame[Any], ends: Mapping[str, Sequence[float] | None]) -> dict[str, dict[str, int]]:
     """Count the rows in each bin of each feature, in one query.
 
     A measure's bins are numbered from 1; what is below the lowest value is in 0, and what is above the highest in the
     one after the last.
     """
+    if frame.implementation.is_pyspark():
+        from kedro_handover.spark.distribution import count_bins
+
+        return _gather(count_bins(frame.to_native(), ends))
     bins = {}
     for feature, of_feature in ends.items():
         value = nw.col(feature).cast(nw.Float64)
@@ -156,9 +180,15 @@ def _count_values(integers: nw.LazyFrame[Any]) -> dict[str, dict[str, int]]:
         .group_by("feature", "value")
         .agg(rows=nw.len())
     )
+    rows = counted.collect().rows()
+    return _gather((feature, None if value == NONE else int(value), int(of_value)) for feature, value, of_value in rows)
+
+
+def _gather(counted: Iterable[tuple[str, int | None, int]]) -> dict[str, dict[str, int]]:
+    """Put counts by feature, each in the order of its values, what is missing last."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in sorted(counted.collect().rows(named=True), key=lambda row: (row["value"] == NONE, row["value"])):
-        counts[row["feature"]][MISSING if row["value"] == NONE else str(int(row["value"]))] = int(row["rows"])
+    for feature, value, rows in sorted(counted, key=lambda row: (row[1] is None, row[1] or 0)):
+        counts[feature][MISSING if value is None else str(value)] = rows
     return counts
 
 

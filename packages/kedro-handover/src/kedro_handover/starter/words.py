@@ -13,6 +13,36 @@ if TYPE_CHECKING:
 NO_PLURALS = re.compile(r"(?:ss|us|is|news|data|series)$")
 LEAST_LETTERS = 4
 
+NAMES_OF_NOTHING = frozenset(
+    (
+        "y",
+        "class",
+        "label",
+        "target",
+        "outcome",
+        "result",
+        "response",
+        "status",
+        "type",
+        "category",
+        "kind",
+        "flag",
+        "output",
+    )
+)
+"""What labels are often called, and what says nothing about the rows."""
+
+ADJECTIVES = re.compile(r"^(?:is|are|was|were) |(?:ed|able|ible|ous|ful|less)$")
+VERBS = frozenset(
+    """
+    attended bought churned clicked converted defaulted died failed left moved passed purchased quit recovered responded
+    subscribed survived voted won
+    """.split()  # noqa: SIM905 - one word after the other reads better
+)
+"""What rows have done: they have churned, and they are approved."""
+
+LEAST_LETTERS_OF_A_CLASS = 3
+
 
 def choose_words(table: Table, file: str) -> dict[str, str | list[str]]:
     """Choose how reports call the rows of a table and its classes.
@@ -31,10 +61,11 @@ def choose_words(table: Table, file: str) -> dict[str, str | list[str]]:
     if classes.task == "regression":
         return {**words, "value": label, "question": f"What is the {label} of each {row}?"}
     if classes.task == "multiclass":
+        what = f"Of which class is each {row}?" if label in NAMES_OF_NOTHING else f"What is the {label} of each {row}?"
         named = [f"{label} {texts[0]}" if classes.are_numbers else texts[0] for texts in classes.groups]
-        return {**words, "classes": named, "question": f"What is the {label} of each {row}?"}
-    positive, negative = _name_classes(table)
-    return {**words, "positive": positive, "negative": negative, "question": f"Which {rows} are {positive}?"}
+        return {**words, "classes": named, "question": what}
+    positive, negative, asked = _name_classes(label, classes.positive[0], classes.negative[0])
+    return {**words, "positive": positive, "negative": negative, "question": f"Which {rows} {asked}?"}
 
 
 def _name_rows(file: str) -> tuple[str, str]:
@@ -45,12 +76,21 @@ def _name_rows(file: str) -> tuple[str, str]:
     return (f"{word[:-3]}y" if word.endswith("ies") else word[:-1]), word
 
 
-def _name_classes(table: Table) -> tuple[str, str]:
-    label = _in_words(table.schema.label.in_file).removeprefix("is ").removeprefix("has ")
-    one, other = table.classes.positive[0], table.classes.negative[0]
-    if says_yes(one, other):
-        return label, f"not {label}" if label.endswith("ed") else f"no {label}"
-    return f"{label} {one}", f"{label} {other}"
+def _name_classes(label: str, one: str, other: str) -> tuple[str, str, str]:
+    """Name the classes as they stand before rows, and say what is asked of these."""
+    if not says_yes(one, other):
+        is_word = len(one) >= LEAST_LETTERS_OF_A_CLASS and one.replace(" ", "").isalpha()
+        if label in NAMES_OF_NOTHING and is_word:
+            return one, other, f"are {one}"
+        return f"{label} {one}", f"{label} {other}", f"have {label} {one}"
+    if label in NAMES_OF_NOTHING:
+        return "positive", "negative", "are positive"
+    bare = re.sub("^(?:is|are|was|were|has|have|had) ", "", label)
+    if bare in VERBS:
+        return bare, f"not {bare}", f"have {bare}"
+    if ADJECTIVES.search(label):
+        return bare, f"not {bare}", f"are {bare}"
+    return bare, f"no {bare}", f"have {bare}"
 
 
 def _in_words(name: str) -> str:
