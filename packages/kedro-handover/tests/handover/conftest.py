@@ -71,12 +71,12 @@ def make_table() -> Table:
 
 
 def _xgboost(name: str, **options: Any) -> Any:
-    return getattr(pytest.importorskip("xgboost"), name)(n_estimators=8, max_depth=4, n_jobs=1, **options)
+    return getattr(pytest.importorskip("xgboost"), name)(**{"n_estimators": 8, "max_depth": 4, "n_jobs": 1, **options})
 
 
 def _lightgbm(name: str, **options: Any) -> Any:
     module = pytest.importorskip("lightgbm")
-    return getattr(module, name)(n_estimators=8, verbose=-1, n_jobs=1, min_child_samples=5, **options)
+    return getattr(module, name)(**{"n_estimators": 8, "verbose": -1, "n_jobs": 1, "min_child_samples": 5, **options})
 
 
 Made = tuple[Callable[[], Any], str, str]
@@ -133,6 +133,22 @@ FAMILIES: dict[str, Made] = {
     "linear": (LinearRegression, "plain", "number"),
 }
 
+MANY_TREES: dict[str, Made] = {
+    "histogram_many": (
+        lambda: HistGradientBoostingClassifier(max_iter=60, categorical_features="from_dtype", **SMALL),
+        "categories",
+        "binary",
+    ),
+    "xgboost_many": (lambda: _xgboost("XGBClassifier", n_estimators=80, max_depth=6), "missing", "binary"),
+    "xgboost_many_categories": (
+        lambda: _xgboost("XGBClassifier", n_estimators=60, enable_categorical=True, max_cat_to_onehot=3),
+        "categories",
+        "three",
+    ),
+    "lightgbm_many": (lambda: _lightgbm("LGBMRegressor", n_estimators=60), "categories", "number"),
+}
+"""What the Java function scores by masks, as one walk after another would take longer; too large for SQL."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -151,7 +167,7 @@ class Fitted:
 
 @functools.cache
 def fit(name: str) -> Fitted:
-    make, rows_name, label_name = FAMILIES[name]
+    make, rows_name, label_name = (FAMILIES | MANY_TREES)[name]
     table = make_table()
     rows = getattr(table, rows_name)
     model = make().fit(rows, getattr(table, label_name))

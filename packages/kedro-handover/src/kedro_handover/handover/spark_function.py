@@ -15,6 +15,7 @@ from kedro_handover.tasks import name_probability
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 CLASS = "kedro.handover.Model"
 ARRAYS = (
@@ -71,22 +72,17 @@ def make_column(description: Description, spark: SparkSession, *, with_score: bo
     else:
         share = several if description.task == "multiclass" else T.DoubleType()
         fields = [T.StructField("probability", share), T.StructField("label", T.IntegerType()), *score]
-    function: Any = _make_function(description, spark, with_score=with_score)
-    jvm: Any = spark._jvm  # noqa: SLF001 - pyspark offers no other way
-    type_ = jvm.org.apache.spark.sql.types.DataType.fromJson(T.StructType(fields).json())
-    inputs: list[Column] = []
+    numbers: list[Column] = []
+    texts: list[Column] = []
     for column in description.inputs:
         value = F.col(f"`{column.name.replace('`', '``')}`")
         if column.type == "text":
-            value = value.cast("string")
+            texts.append(value.cast("string"))
         else:
-            value = value.cast("float").cast("double") if column.type == "float32" else value.cast("double")
-        inputs.append(value.alias(f"c{len(inputs)}"))
-    if not inputs:
-        inputs = [F.lit(0.0).alias("c0")]
+            numbers.append((value.cast("float") if column.type == "float32" else value).cast("double"))
     name = f"handed_over_{description.digest[:12]}{'_with_score' if with_score else ''}"
-    spark._jsparkSession.udf().register(name, function, type_)  # noqa: SLF001 - pyspark offers no other way
-    return F.call_udf(name, F.struct(*inputs))
+    _register(name, T.StructType(fields), description, spark, with_score=with_score)
+    return F.call_udf(name, F.array(*numbers).cast("array<double>"), F.array(*texts).cast("array<string>"))
 
 
 def score_on_spark(description: Description, frame: DataFrame, *, a_column_each: bool = False) -> DataFrame:
@@ -158,8 +154,8 @@ def check_columns(description: Description, frame: DataFrame) -> None:
             raise HandOverError(msg)
 
 
-def _make_function(description: Description, spark: SparkSession, *, with_score: bool) -> Any:
-    """Make the Java object, in the session's own class loader, where jars are that were added later."""
+def _register(name: str, type_: StructType, description: Description, spark: SparkSession, *, with_score: bool) -> None:
+    """Register the Java function in the session, from its own class loader, where jars are that were added later."""
     session: Any = spark
     if not hasattr(session, "_jsparkSession"):
         msg = (
@@ -168,13 +164,22 @@ def _make_function(description: Description, spark: SparkSession, *, with_score:
         )
         raise HandOverError(msg)
     jvm, gateway = session._jvm, session.sparkContext._gateway  # noqa: SLF001 - pyspark offers no other way
-    loaded = _load_class(session)
-    arguments = gateway.new_array(jvm.java.lang.Object, 3)
-    arguments[0], arguments[1], arguments[2] = write_for_java(description), description.digest, with_score
-    for method in loaded.getMethods():
-        if method.getName() == "of":
-            return method.invoke(None, arguments)
-    msg = f"The jar in the session has no {CLASS}.of: it is of another version. Remove it from spark.jars."
+    given = (
+        session._jsparkSession.sessionState().functionRegistry(),  # noqa: SLF001
+        name,
+        jvm.org.apache.spark.sql.types.DataType.fromJson(type_.json()),
+        write_for_java(description),
+        description.digest,
+        with_score,
+    )
+    arguments = gateway.new_array(jvm.java.lang.Object, len(given))
+    for place, argument in enumerate(given):
+        arguments[place] = argument
+    for method in _load_class(session).getMethods():
+        if method.getName() == "register":
+            method.invoke(None, arguments)
+            return
+    msg = f"The jar in the session has no {CLASS}.register: it is of another version. Remove it from spark.jars."
     raise HandOverError(msg)
 
 

@@ -1,17 +1,25 @@
 package kedro.handover;
 
+import java.util.Comparator;
+import java.util.stream.IntStream;
+
 /**
- * All trees of a model, laid out so that a large forest fits a processor's cache and is walked without a branch.
+ * Trees to be walked from the root to a leaf, laid out so that a large forest fits a processor's cache and is walked without
+ * a branch.
  *
  * <p>The two children of a node stand side by side, so a step is "so far on, plus one where the value is larger than the
  * threshold". Floats become whole numbers that are ordered alike; a missing value becomes the smallest or the largest, by
  * where the node sends it. With float32 features a node is 8 bytes: threshold, feature, and distance to the children. With
- * float64 features it is 16. Eight trees are walked at a time, as each step waits for memory.
+ * float64 features it is 16. Eight trees of about the same depth are walked at a time, as each step waits for memory; a
+ * leaf is where further steps stay.
  */
-final class Forest {
-    private static final int LEAF = -1;
-    private static final int NO_SET = -1;
+final class Forest extends Trees {
     private static final int TOGETHER = 8;
+
+    /** The trees, those that split by categories last, and the others from the lowest to the tallest. */
+    private final int[] order;
+    private final int[] depths;
+    private final int withoutSets;
 
     /** The roots, the threshold in the upper half, the feature and the distance in the lower; of a leaf its number. */
     private final int[] roots;
@@ -22,274 +30,195 @@ final class Forest {
     /** Thresholds of float64; null where they are in the nodes. */
     private final long[] thresholds;
 
-    /** Splits by a set of categories: their number is in the upper half of the node. */
+    /** Splits by a set of categories: the upper half is the number of the description's node. */
     private final int categorySlot;
-    private final int[] categoryFeature;
-    private final int[] categorySet;
-    private final boolean[] categoryMissingLeft;
-    private final long[][] sets;
+    private final Nodes from;
 
-    private Forest(Arrays arrays, int features, boolean single, int distanceBits) {
-        this.distanceBits = distanceBits;
-        distanceMask = (1 << distanceBits) - 1;
-        int[] feature = arrays.whole("feature");
-        int[] left = arrays.whole("left");
-        int[] right = arrays.whole("right");
-        int[] missingLeft = arrays.whole("missing_left");
-        int[] setOf = arrays.whole("category_set");
-        double[] threshold = arrays.numbers("threshold");
+    Forest(Nodes from, int features, boolean single) {
+        this.from = from;
+        int[] feature = from.feature;
         int count = feature.length;
+        // What the slots of features leave of 32 bits.
+        distanceBits = Math.min(Integer.numberOfLeadingZeros(2 * features + 1), Integer.SIZE - 2);
+        distanceMask = (1 << distanceBits) - 1;
         nodes = new long[count];
         thresholds = single ? null : new long[count];
         categorySlot = 2 * features + 1;
-        sets = readSets(arrays);
-        int splitsBySet = 0;
-        for (int set : setOf) {
-            splitsBySet += set == NO_SET ? 0 : 1;
-        }
-        categoryFeature = new int[splitsBySet];
-        categorySet = new int[splitsBySet];
-        categoryMissingLeft = new boolean[splitsBySet];
-        int[] oldRoots = arrays.whole("roots");
-        roots = new int[oldRoots.length];
+        roots = new int[from.roots.length];
+        depths = IntStream.of(from.roots).map(from::depth).toArray();
+        order = IntStream.range(0, roots.length)
+                .boxed()
+                .sorted(Comparator.comparing((Integer tree) -> from.hasSets(from.roots[tree])).thenComparing(tree -> depths[tree]))
+                .mapToInt(Integer::intValue)
+                .toArray();
+        withoutSets = (int) IntStream.of(from.roots).filter(root -> !from.hasSets(root)).count();
         int placed = 0;
-        int categories = 0;
         int[] waiting = new int[count + 1];
         int[] placeOf = new int[count];
         for (int tree = 0; tree < roots.length; tree++) {
             roots[tree] = placed;
-            placeOf[oldRoots[tree]] = placed++;
-            int depth = 0;
-            waiting[depth++] = oldRoots[tree];
-            while (depth > 0) {
-                int node = waiting[--depth];
+            placeOf[from.roots[tree]] = placed++;
+            int last = 0;
+            waiting[last++] = from.roots[tree];
+            while (last > 0) {
+                int node = waiting[--last];
                 int place = placeOf[node];
-                if (feature[node] == LEAF) {
-                    nodes[place] = pack(left[node], 2 * features, 0);
+                if (feature[node] == Nodes.LEAF) {
+                    nodes[place] = pack(from.left[node], 2 * features, 0);
                     continue;
                 }
-                placeOf[left[node]] = placed;
-                placeOf[right[node]] = placed + 1;
+                placeOf[from.left[node]] = placed;
+                placeOf[from.right[node]] = placed + 1;
                 int distance = placed - place;
                 placed += 2;
-                waiting[depth++] = right[node];
-                waiting[depth++] = left[node];
-                if (setOf[node] != NO_SET) {
-                    categoryFeature[categories] = feature[node];
-                    categorySet[categories] = setOf[node];
-                    categoryMissingLeft[categories] = missingLeft[node] != 0;
-                    nodes[place] = pack(categories++, categorySlot, distance);
+                waiting[last++] = from.right[node];
+                waiting[last++] = from.left[node];
+                if (from.set[node] != Nodes.NO_SET) {
+                    nodes[place] = pack(node, categorySlot, distance);
                 } else {
-                    int slot = 2 * feature[node] + (missingLeft[node] != 0 ? 1 : 0);
-                    int upper = single ? order(floor(threshold[node])) : 0;
+                    int slot = 2 * feature[node] + (from.missingLeft[node] != 0 ? 1 : 0);
+                    int upper = single ? order(floor(from.threshold[node])) : 0;
                     nodes[place] = pack(upper, slot, distance);
                     if (!single) {
-                        thresholds[place] = order(threshold[node]);
+                        thresholds[place] = order(from.threshold[node]);
                     }
                 }
                 if (distance > distanceMask) {
-                    throw new IndexOutOfBoundsException();
+                    throw new IllegalArgumentException("A tree has too many nodes and the model too many features for 32 bits");
                 }
             }
         }
     }
 
-    static Forest of(Arrays arrays, int features, boolean single) {
-        int bits = Integer.numberOfLeadingZeros(2 * features + 1); // what the slots of features leave of 32
-        try {
-            return new Forest(arrays, features, single, Math.min(bits, Integer.SIZE - 2));
-        } catch (IndexOutOfBoundsException tooFar) {
-            throw new IllegalArgumentException("A tree has too many nodes and the model too many features for 32 bits", tooFar);
-        }
-    }
-
-    /** Finds the leaf of each tree. */
+    @Override
     void findLeaves(double[] features, int[] leaves) {
-        int tree = 0;
         if (thresholds == null) {
-            int[] keys = new int[2 * features.length + 2];
-            for (int j = 0; j < features.length; j++) {
-                boolean missing = Double.isNaN(features[j]);
-                int key = missing ? 0 : order((float) features[j]);
-                keys[2 * j] = missing ? Integer.MAX_VALUE : key;
-                keys[2 * j + 1] = missing ? Integer.MIN_VALUE : key;
-            }
-            keys[2 * features.length] = Integer.MIN_VALUE;
-            if (categoryFeature.length == 0) {
-                for (; tree + TOGETHER <= roots.length; tree += TOGETHER) {
-                    walkEight(tree, keys, leaves);
-                }
-            }
-            for (; tree < roots.length; tree++) {
-                int at = roots[tree];
-                long node = nodes[at];
-                int distance = (int) node & distanceMask;
-                while (distance != 0) {
-                    int slot = (int) node >>> distanceBits;
-                    at += distance + (slot == categorySlot
-                            ? rightByCategory((int) (node >> Integer.SIZE), features)
-                            : (int) ((node >> Integer.SIZE) - keys[slot] >>> 63));
-                    node = nodes[at];
-                    distance = (int) node & distanceMask;
-                }
-                leaves[tree] = (int) (node >> Integer.SIZE);
-            }
-            return;
+            walk(singleKeys(features), features, leaves);
+        } else {
+            walk(doubleKeys(features), features, leaves);
         }
-        long[] keys = new long[2 * features.length + 2];
+    }
+
+    private static int[] singleKeys(double[] features) {
+        int[] keys = new int[2 * features.length + 1];
         for (int j = 0; j < features.length; j++) {
             boolean missing = Double.isNaN(features[j]);
-            long key = missing ? 0 : order(features[j]);
+            int key = order((float) features[j]);
+            keys[2 * j] = missing ? Integer.MAX_VALUE : key;
+            keys[2 * j + 1] = missing ? Integer.MIN_VALUE : key;
+        }
+        keys[2 * features.length] = Integer.MIN_VALUE; // of a leaf
+        return keys;
+    }
+
+    private static long[] doubleKeys(double[] features) {
+        long[] keys = new long[2 * features.length + 1];
+        for (int j = 0; j < features.length; j++) {
+            boolean missing = Double.isNaN(features[j]);
+            long key = order(features[j]);
             keys[2 * j] = missing ? Long.MAX_VALUE : key;
             keys[2 * j + 1] = missing ? Long.MIN_VALUE : key;
         }
         keys[2 * features.length] = Long.MIN_VALUE;
-        if (categoryFeature.length == 0) {
-            for (; tree + 4 <= roots.length; tree += 4) {
-                walkFour(tree, keys, leaves);
-            }
-        }
-        for (; tree < roots.length; tree++) {
-            int at = roots[tree];
-            long node = nodes[at];
-            int distance = (int) node & distanceMask;
-            while (distance != 0) {
-                int slot = (int) node >>> distanceBits;
-                at += distance + (slot == categorySlot
-                        ? rightByCategory((int) (node >> Integer.SIZE), features)
-                        : isLess(thresholds[at], keys[slot]));
-                node = nodes[at];
-                distance = (int) node & distanceMask;
-            }
-            leaves[tree] = (int) (node >> Integer.SIZE);
-        }
+        return keys;
     }
 
-    private void walkEight(int tree, int[] keys, int[] leaves) {
+    private void walk(int[] keys, double[] features, int[] leaves) {
         final long[] all = nodes;
         final int bits = distanceBits;
         final int mask = distanceMask;
-        int a = roots[tree];
-        int b = roots[tree + 1];
-        int c = roots[tree + 2];
-        int d = roots[tree + 3];
-        int e = roots[tree + 4];
-        int f = roots[tree + 5];
-        int g = roots[tree + 6];
-        int h = roots[tree + 7];
-        while (true) {
-            long na = all[a];
-            long nb = all[b];
-            long nc = all[c];
-            long nd = all[d];
-            long ne = all[e];
-            long nf = all[f];
-            long ng = all[g];
-            long nh = all[h];
-            if (((int) (na | nb | nc | nd | ne | nf | ng | nh) & mask) == 0) {
-                leaves[tree] = (int) (na >> 32);
-                leaves[tree + 1] = (int) (nb >> 32);
-                leaves[tree + 2] = (int) (nc >> 32);
-                leaves[tree + 3] = (int) (nd >> 32);
-                leaves[tree + 4] = (int) (ne >> 32);
-                leaves[tree + 5] = (int) (nf >> 32);
-                leaves[tree + 6] = (int) (ng >> 32);
-                leaves[tree + 7] = (int) (nh >> 32);
-                return;
+        int next = 0;
+        for (; next + TOGETHER <= withoutSets; next += TOGETHER) {
+            int a = roots[order[next]];
+            int b = roots[order[next + 1]];
+            int c = roots[order[next + 2]];
+            int d = roots[order[next + 3]];
+            int e = roots[order[next + 4]];
+            int f = roots[order[next + 5]];
+            int g = roots[order[next + 6]];
+            int h = roots[order[next + 7]];
+            for (int steps = depths[order[next + 7]]; steps > 0; steps--) {
+                a = step(all, a, bits, mask, keys);
+                b = step(all, b, bits, mask, keys);
+                c = step(all, c, bits, mask, keys);
+                d = step(all, d, bits, mask, keys);
+                e = step(all, e, bits, mask, keys);
+                f = step(all, f, bits, mask, keys);
+                g = step(all, g, bits, mask, keys);
+                h = step(all, h, bits, mask, keys);
             }
-            // A leaf compares with the smallest key and stays where it is.
-            a += ((int) na & mask) + (int) ((na >> 32) - keys[(int) na >>> bits] >>> 63);
-            b += ((int) nb & mask) + (int) ((nb >> 32) - keys[(int) nb >>> bits] >>> 63);
-            c += ((int) nc & mask) + (int) ((nc >> 32) - keys[(int) nc >>> bits] >>> 63);
-            d += ((int) nd & mask) + (int) ((nd >> 32) - keys[(int) nd >>> bits] >>> 63);
-            e += ((int) ne & mask) + (int) ((ne >> 32) - keys[(int) ne >>> bits] >>> 63);
-            f += ((int) nf & mask) + (int) ((nf >> 32) - keys[(int) nf >>> bits] >>> 63);
-            g += ((int) ng & mask) + (int) ((ng >> 32) - keys[(int) ng >>> bits] >>> 63);
-            h += ((int) nh & mask) + (int) ((nh >> 32) - keys[(int) nh >>> bits] >>> 63);
+            leaves[order[next]] = (int) (all[a] >> Integer.SIZE);
+            leaves[order[next + 1]] = (int) (all[b] >> Integer.SIZE);
+            leaves[order[next + 2]] = (int) (all[c] >> Integer.SIZE);
+            leaves[order[next + 3]] = (int) (all[d] >> Integer.SIZE);
+            leaves[order[next + 4]] = (int) (all[e] >> Integer.SIZE);
+            leaves[order[next + 5]] = (int) (all[f] >> Integer.SIZE);
+            leaves[order[next + 6]] = (int) (all[g] >> Integer.SIZE);
+            leaves[order[next + 7]] = (int) (all[h] >> Integer.SIZE);
+        }
+        for (; next < order.length; next++) {
+            int at = roots[order[next]];
+            while (((int) all[at] & mask) != 0) {
+                at = (int) all[at] >>> bits == categorySlot
+                        ? stepByCategory(at, features)
+                        : step(all, at, bits, mask, keys);
+            }
+            leaves[order[next]] = (int) (all[at] >> Integer.SIZE);
         }
     }
 
-    private void walkFour(int tree, long[] keys, int[] leaves) {
-        final long[] all = nodes;
-        final long[] limits = thresholds;
-        final int bits = distanceBits;
-        final int mask = distanceMask;
-        int a = roots[tree];
-        int b = roots[tree + 1];
-        int c = roots[tree + 2];
-        int d = roots[tree + 3];
-        while (true) {
-            long na = all[a];
-            long nb = all[b];
-            long nc = all[c];
-            long nd = all[d];
-            if (((int) (na | nb | nc | nd) & mask) == 0) {
-                leaves[tree] = (int) (na >> 32);
-                leaves[tree + 1] = (int) (nb >> 32);
-                leaves[tree + 2] = (int) (nc >> 32);
-                leaves[tree + 3] = (int) (nd >> 32);
-                return;
+    /** A leaf compares with the smallest key, and stays where it is. */
+    private static int step(long[] all, int at, int bits, int mask, int[] keys) {
+        long node = all[at];
+        return at + ((int) node & mask) + (int) ((node >> Integer.SIZE) - keys[(int) node >>> bits] >>> 63);
+    }
+
+    private void walk(long[] keys, double[] features, int[] leaves) {
+        int next = 0;
+        for (; next + TOGETHER / 2 <= withoutSets; next += TOGETHER / 2) {
+            int a = roots[order[next]];
+            int b = roots[order[next + 1]];
+            int c = roots[order[next + 2]];
+            int d = roots[order[next + 3]];
+            for (int steps = depths[order[next + 3]]; steps > 0; steps--) {
+                a = step(a, keys);
+                b = step(b, keys);
+                c = step(c, keys);
+                d = step(d, keys);
             }
-            a += ((int) na & mask) + isLess(limits[a], keys[(int) na >>> bits]);
-            b += ((int) nb & mask) + isLess(limits[b], keys[(int) nb >>> bits]);
-            c += ((int) nc & mask) + isLess(limits[c], keys[(int) nc >>> bits]);
-            d += ((int) nd & mask) + isLess(limits[d], keys[(int) nd >>> bits]);
+            leaves[order[next]] = (int) (nodes[a] >> Integer.SIZE);
+            leaves[order[next + 1]] = (int) (nodes[b] >> Integer.SIZE);
+            leaves[order[next + 2]] = (int) (nodes[c] >> Integer.SIZE);
+            leaves[order[next + 3]] = (int) (nodes[d] >> Integer.SIZE);
+        }
+        for (; next < order.length; next++) {
+            int at = roots[order[next]];
+            while (((int) nodes[at] & distanceMask) != 0) {
+                at = (int) nodes[at] >>> distanceBits == categorySlot ? stepByCategory(at, features) : step(at, keys);
+            }
+            leaves[order[next]] = (int) (nodes[at] >> Integer.SIZE);
         }
     }
 
-    private int rightByCategory(int split, double[] features) {
-        double value = features[categoryFeature[split]];
+    private int step(int at, long[] keys) {
+        int node = (int) nodes[at];
+        return at + (node & distanceMask) + isLess(thresholds[at], keys[node >>> distanceBits]);
+    }
+
+    private int stepByCategory(int at, double[] features) {
+        int node = (int) (nodes[at] >> Integer.SIZE);
+        double value = features[from.feature[node]];
+        boolean left;
         if (Double.isNaN(value)) {
-            return categoryMissingLeft[split] ? 0 : 1;
+            left = from.missingLeft[node] != 0;
+        } else {
+            int code = (int) value;
+            left = code == value && code >= 0 && from.isInSet(from.set[node], code);
         }
-        long[] set = sets[categorySet[split]];
-        int code = (int) value;
-        if (code != value || code < 0 || code >> 6 >= set.length) {
-            return 1;
-        }
-        return (int) (~set[code >> 6] >>> (code & 63)) & 1;
+        return at + ((int) nodes[at] & distanceMask) + (left ? 0 : 1);
     }
 
     private long pack(int upper, int slot, int distance) {
         return (long) upper << Integer.SIZE | (slot << distanceBits | distance & distanceMask) & 0xffffffffL;
-    }
-
-    /** The largest float that is not above the number. */
-    private static float floor(double number) {
-        float near = (float) number;
-        return near > number ? Math.nextDown(near) : near;
-    }
-
-    /** A whole number that is ordered as the float is; adding 0 makes -0 and 0 the same. */
-    private static int order(float number) {
-        int bits = Float.floatToRawIntBits(number + 0.0f);
-        return bits ^ bits >> 31 & Integer.MAX_VALUE;
-    }
-
-    private static long order(double number) {
-        long bits = Double.doubleToRawLongBits(number + 0.0);
-        return bits ^ bits >> 63 & Long.MAX_VALUE;
-    }
-
-    /** 1 where a is smaller than b, else 0, without a branch and whatever their difference is. */
-    private static int isLess(long a, long b) {
-        return (int) ((a & ~b | ~(a ^ b) & a - b) >>> 63);
-    }
-
-    private static long[][] readSets(Arrays arrays) {
-        int[] offsets = arrays.whole("set_offsets");
-        int[] codes = arrays.whole("set_codes");
-        long[][] sets = new long[offsets.length - 1][];
-        for (int set = 0; set < sets.length; set++) {
-            int largest = 0;
-            for (int i = offsets[set]; i < offsets[set + 1]; i++) {
-                largest = Math.max(largest, codes[i]);
-            }
-            sets[set] = new long[(largest >> 6) + 1];
-            for (int i = offsets[set]; i < offsets[set + 1]; i++) {
-                sets[set][codes[i] >> 6] |= 1L << (codes[i] & 63);
-            }
-        }
-        return sets;
     }
 }

@@ -1,8 +1,9 @@
 package kedro.handover;
 
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
-import org.apache.spark.sql.Row;
+import org.apache.spark.sql.catalyst.util.ArrayData;
 
 /** Prepares the features of a row. The kinds of steps are those of Step in description.py. */
 final class Steps {
@@ -25,10 +26,13 @@ final class Steps {
     private final double[] unknown;
     private final int[] refuses;
 
+    /** Whether each feature is a number as it comes. */
+    private final boolean plain;
+
     @SuppressWarnings({"unchecked", "rawtypes"})
     Steps(Arrays arrays) {
         kind = arrays.whole("step_kind");
-        source = arrays.whole("step_source");
+        source = arrays.whole("step_source").clone();
         then = arrays.whole("step_then");
         argument = arrays.numbers("step_argument");
         features = arrays.whole("features");
@@ -48,6 +52,30 @@ final class Steps {
                     // Adding 0 makes -0 the same key as 0.
                     tables[table].put(kind[step] == TEXT_LOOKUP ? (Object) texts[i] : (Object) (numbers[i] + 0.0), values[i]);
                 }
+            }
+        }
+        countApart();
+        boolean allPlain = true;
+        for (int j = 0; j < features.length; j++) {
+            allPlain &= features[j] == j && kind[j] == NUMBER && source[j] == j;
+        }
+        plain = allPlain && kind.length == features.length;
+    }
+
+    /** Numbers and texts come apart, so their places are counted apart. */
+    private void countApart() {
+        BitSet texts = new BitSet();
+        for (int step = 0; step < kind.length; step++) {
+            if (kind[step] == TEXT_LOOKUP) {
+                texts.set(source[step]);
+            }
+        }
+        for (int step = 0; step < kind.length; step++) {
+            int before = texts.get(0, source[step]).cardinality();
+            if (kind[step] == TEXT_LOOKUP) {
+                source[step] = before;
+            } else if (kind[step] == NUMBER) {
+                source[step] -= before;
             }
         }
     }
@@ -77,21 +105,24 @@ final class Steps {
     }
 
     /** Gives the features of a row, or null where the library would raise an error. */
-    double[] prepare(Row row) {
+    double[] prepare(ArrayData numbers, ArrayData texts) {
+        if (plain) {
+            return take(numbers);
+        }
         double[] results = new double[kind.length];
         for (int step = 0; step < results.length; step++) {
             int from = source[step];
             double result;
             switch (kind[step]) {
                 case NUMBER:
-                    result = row.isNullAt(from) ? Double.NaN : row.getDouble(from);
+                    result = numbers.isNullAt(from) ? Double.NaN : numbers.getDouble(from);
                     break;
                 case TEXT_LOOKUP:
                 case NUMBER_LOOKUP:
                     int table = (int) argument[step];
                     Object key;
                     if (kind[step] == TEXT_LOOKUP) {
-                        key = row.isNullAt(from) ? null : row.getString(from);
+                        key = texts.isNullAt(from) ? null : texts.getUTF8String(from).toString();
                     } else {
                         key = Double.isNaN(results[from]) ? null : (Object) (results[from] + 0.0);
                     }
@@ -111,14 +142,9 @@ final class Steps {
                 default:
                     result = change(kind[step], results[from], argument[step]);
             }
-            if (then[step] != 0) {
-                if ((then[step] & ROUND) != 0) {
-                    result = (float) result;
-                }
-                if ((then[step] & REFUSE_MISSING) != 0 && Double.isNaN(result)
-                        || (then[step] & REFUSE_INFINITE) != 0 && Double.isInfinite(result)) {
-                    return null;
-                }
+            result = (then[step] & ROUND) != 0 ? (float) result : result;
+            if (isRefused(then[step], result)) {
+                return null;
             }
             results[step] = result;
         }
@@ -127,6 +153,24 @@ final class Steps {
             prepared[j] = results[features[j]];
         }
         return prepared;
+    }
+
+    private double[] take(ArrayData numbers) {
+        double[] results = new double[features.length];
+        for (int j = 0; j < results.length; j++) {
+            double result = numbers.isNullAt(j) ? Double.NaN : numbers.getDouble(j);
+            result = (then[j] & ROUND) != 0 ? (float) result : result;
+            if (isRefused(then[j], result)) {
+                return null;
+            }
+            results[j] = result;
+        }
+        return results;
+    }
+
+    private static boolean isRefused(int then, double result) {
+        return (then & REFUSE_MISSING) != 0 && Double.isNaN(result)
+                || (then & REFUSE_INFINITE) != 0 && Double.isInfinite(result);
     }
 
     private static double change(int kind, double x, double argument) {
