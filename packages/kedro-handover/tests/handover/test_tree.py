@@ -171,6 +171,30 @@ def test_scoring_a_row_with_a_missing_feature_ends_with_an_error(
         scores.collect()
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_scores_have_the_probability_that_is_put_back_to_the_shares_of_the_data(
+    spark, tmp_path, handed_over, asked
+) -> None:
+    counts = {"positive": 20, "negative": 80, "train_positive": 15, "train_negative": 15}
+    release = {
+        "model": {"threshold": 0.5, "name": "handed_over"},
+        "data": {"row_counts": {**counts, "test_positive": 5, "test_negative": 20}},
+        "parameters": {"sklearn_research": {"prior_correction": asked}},
+    }
+    rows, _ = noise(30, ("shop", "price"))
+    features = {name: pa.array(rows[name], pa.float32()) for name in rows}
+    table = pa.table({"id": [*map(str, range(30))], "label": pa.nulls(30, pa.bool_()), **features})
+    model, native = SqlModel(to_sql(handed_over[0])), to_spark(table, spark, tmp_path)
+    scored = score_rows(model, release, native, {"failures": []}, "", PROJECT)
+    more = ["probability_in_data"] if asked else []
+    assert scored.columns == ["id", "shop", "label", "probability", *more, "prediction"]
+    odds = 0.25  # 20 of 100 in the data, half of what was learned from
+    for row in scored.collect() if asked else ():
+        weighed = row["probability"] * odds
+        assert row["probability_in_data"] == weighed / (weighed + 1 - row["probability"])
+        assert row["prediction"] == (row["probability"] > 0.5)  # the threshold cuts what was learned
+
+
 @pytest.fixture(scope="module")
 def handed_over(spark, tmp_path_factory) -> tuple[DecisionTreeClassifier, Any]:
     """A tree on two features, and its MLlib form as it is loaded: held to a few rows."""
