@@ -21,7 +21,7 @@ def words(folder: Path, file: str, label: str, *cells: str, task: str = "") -> d
 @pytest.mark.parametrize(
     ("file", "label", "cells", "question", "positive", "negative"),
     [
-        ("customers.csv", "churned", ("yes", "no"), "Which customers have churned?", "churned", "not churned"),
+        ("customers.csv", "Churned?", ("yes", "no"), "Which customers have churned?", "churned", "not churned"),
         ("applications.csv", "approved", ("1", "0"), "Which applications are approved?", "approved", "not approved"),
         ("shops.csv", "is_active", ("Y", "N"), "Which shops are active?", "active", "not active"),
         ("people.csv", "Survived", ("1", "0"), "Which rows have survived?", "survived", "not survived"),

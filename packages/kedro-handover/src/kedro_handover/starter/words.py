@@ -94,5 +94,5 @@ def _name_classes(label: str, one: str, other: str) -> tuple[str, str, str]:
 
 
 def _in_words(name: str) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\s]+", " ", name).strip()
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\s]+", " ", name).strip(" ?!.:")
     return words if words.isupper() else words.lower()
