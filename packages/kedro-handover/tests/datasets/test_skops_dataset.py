@@ -1,11 +1,13 @@
 """A model comes back as it was saved, and a file that is not the model that was saved is refused."""
 
 import pickle
+import re
 import resource
 import shutil
 import signal
 import subprocess
 from hashlib import sha256
+from importlib.resources import files
 from zipfile import ZipFile
 
 import numpy as np
@@ -19,6 +21,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from kedro_handover.datasets.skops_dataset import SkopsDataset
+from kedro_handover.models.family import find_family
+from kedro_handover.models.preparation import Preparation
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 ROWS = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=["width", "height", "price"])
@@ -43,6 +47,24 @@ def assert_same_tree(one, other):
 def test_a_tree_comes_back_as_it_was_saved(tmp_path):
     dataset(tmp_path / "models" / "tree.skops").save(fitted())
     assert_same_tree(dataset(tmp_path / "models" / "tree.skops").load(), fitted())
+
+
+@pytest.mark.parametrize("name", ["decision_tree", "random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"])
+def test_the_catalog_of_a_new_project_trusts_what_its_candidates_hold(name, tmp_path):
+    lines = (
+        files("kedro_handover") / "starter/template/{{ cookiecutter.repo_name }}/conf/base/catalog.yml"
+    ).read_text()
+    trusted = [line.strip().removeprefix("- ") for line in lines.splitlines() if re.fullmatch(r"      - [\w.]+", line)]
+    for task, label in (("binary", LABEL), ("regression", ROWS["price"])):
+        for preparation in (Preparation(), Preparation(impute="median", scale="standard", encode=["width"])):
+            family = find_family(name)
+            model = preparation.wrap(family.make_estimator(task, 0, None), list(ROWS))
+            last = "model__" if hasattr(model, "steps") else ""
+            few = {f"{last}{argument}": 2 for argument in ("n_estimators", "max_iter", "max_depth")}
+            model.set_params(**{key: value for key, value in few.items() if key in model.get_params()}).fit(ROWS, label)
+            file = dataset(tmp_path / f"{task}-{preparation.impute}.skops", trusted=trusted)
+            file.save(model)
+            assert (file.load().predict(ROWS) == model.predict(ROWS)).all()
 
 
 def test_skops_alone_loads_the_file(tmp_path):

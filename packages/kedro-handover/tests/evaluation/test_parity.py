@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from kedro_handover.errors import ParityError
+from kedro_handover.evaluation import predictions as counting
 from kedro_handover.evaluation.parity import compare_predictions
 from kedro_handover.testing import Engine
 from two_models import SCHEMA, predictions, two_models
@@ -72,6 +73,21 @@ def test_the_comparison_is_that_of_plain_pandas(engine: Engine) -> None:
     assert sum(row["n_label_diff"] for row in found["by_group"]) == found["n_label_diff"]
     shown = [row["n_label_diff"] for row in found["by_leaf"]]
     assert shown == sorted(other_label.groupby(both["probability"]).sum(), reverse=True)[:10]
+
+
+def test_too_many_pairs_are_counted_in_bins_and_the_rest_stays_that_of_the_rows(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_they_are = compare(engine, *two_models())
+    monkeypatch.setattr(counting, "MOST_COUNTED", 5)
+    found = compare(engine, *two_models())
+    assert found.pop("bin_width") == counting.PROBABILITY_WIDTH
+    assert found["by_leaf"] == []
+    for key in ("n_rows", "n_missing", "n_diff", "n_label_diff", "agreement", "max_abs_diff"):
+        assert found[key] == as_they_are[key], key
+    for key in ("mean_abs_diff", "auc", "research_auc", "psi"):
+        assert found[key] == pytest.approx(as_they_are[key], abs=1e-3), key
+    assert [one["rows"] for one in found["by_group"]] == [one["rows"] for one in as_they_are["by_group"]]
 
 
 def test_with_few_leaves_the_leaves_add_up_to_all_rows(engine: Engine) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from kedro_handover.errors import ConfigurationError, HandOverError, ModelInputError
+from kedro_handover.handover.description import Description
 from kedro_handover.handover.handed import hand_over
 from kedro_handover.models.family import find_family_of
 from kedro_handover.nodes import training
@@ -71,6 +72,7 @@ BOUNDED = {
 """Linear models add up in no fixed order; boosting of scikit-learn takes NumPy's own `exp`, where it has one."""
 
 PROJECTS = {
+    "binary": ProjectSpec(task="binary", id="id", raw=RawTable(dataset="d")),
     "multiclass": ProjectSpec(
         task="multiclass", id="id", raw=RawTable(dataset="d"), words=Words(classes=["low", "middle", "high"])
     ),
@@ -104,6 +106,7 @@ def test_every_family_is_searched_and_scores_on_an_engine_as_in_research(task: T
         ("random_forest", {"prepare": {"impute": "median", "scale": "standard", "encode": ["shop_code"]}}),
         ("gradient_boosting", {"prepare": {"impute": "mean", "scale": "min_max"}}),
         ("decision_tree", {"prepare": {"impute": "most_frequent", "encode": ["shop_code"]}}),
+        ("decision_tree", {}),
         ("hist_gradient_boosting", {}),
         ("random_forest", {}),
         ("xgboost", {}),
@@ -121,6 +124,30 @@ def test_what_is_done_to_features_first_is_handed_over_and_missing_values_may_st
         assert record["prepare"].startswith(f"impute {settings['prepare']['impute']}")
     promise: Any = hand_over(model, prove_on=rows[list(FEATURES)], threshold=0.5).promise
     assert (promise.score, promise.probability) == ("exact", "exact")
+
+
+@pytest.mark.parametrize("settings", [{}, {"prepare": {"impute": "median", "encode": ["shop_code"]}}])
+def test_a_tree_that_is_more_than_mllibs_can_be_is_handed_over_as_it_is(settings: dict[str, Any]) -> None:
+    wanted = parameters(decision_tree={**GRIDS["decision_tree"], **settings})
+    table = make_rows("binary", missing=True)
+    rows = collect_research_rows(table, wanted)
+    model, _ = search_models(rows, wanted)
+    handed, sql, promise = training.hand_over(model, table, rows[list(FEATURES)].head(9), wanted)
+    assert isinstance(handed.model, Description)
+    assert promise["model_family"] == "decision_tree"
+    assert promise["probability"] == "exact"
+    assert "SELECT" in sql
+    scored = score_with_research(model, rows.drop(columns=["split", "fold"]), wanted, PROJECTS["binary"])
+    assert scored["probability"].tolist() == predict(model, rows, wanted)["probability"].tolist()
+    assert len(set(scored.loc[rows["price"].isna(), "probability"])) > 1
+
+
+def test_a_tree_that_saw_no_missing_value_takes_none() -> None:
+    wanted = parameters(decision_tree=GRIDS["decision_tree"])
+    model, _ = search_models(collect_research_rows(make_rows("binary"), wanted), wanted)
+    later = make_rows("binary", missing=True).drop(columns=["split", "fold"])
+    scored = score_with_research(model, later, wanted, PROJECTS["binary"])
+    assert scored["probability"].isna().tolist() == later["price"].isna().tolist()
 
 
 def test_a_family_that_takes_no_missing_value_says_what_fills_in() -> None:

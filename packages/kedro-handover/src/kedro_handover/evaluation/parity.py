@@ -8,6 +8,7 @@ import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrame
 
 from kedro_handover.errors import ParityError
+from kedro_handover.evaluation import predictions as counting
 from kedro_handover.evaluation.predictions import (
     PROBABILITY_WIDTH,
     TEST,
@@ -57,26 +58,32 @@ def compare_predictions(research: IntoFrame, candidates: Mapping[str, IntoFrame]
         the AUC is the mean of each class against all others, `psi` the largest of the classes', and `by_class` has
         records with `n_diff`, `max_abs_diff`, `mean_abs_diff` and `psi` of each; there is no `by_leaf`. Of a
         regression, differences are those of the predicted numbers, `research_r2`, `r2` and `r2_diff` stand where the
-        AUC does, and there are no labels and no leaves.
+        AUC does, and there are no labels and no leaves. Where there are more than a million distinct scores, or pairs
+        of them, they are rounded to bins for what follows from their order (AUC, R², `psi`), `bin_width` is the width,
+        and two classes have no `by_leaf` either; all other figures are those of the single rows.
 
     Raises:
         ParityError: If no row was predicted by both.
     """
     task = find_task(research)
-    if task != "binary":
-        return _compare_numbers(research, candidates, task)
-    counted = _count_pairs(research, candidates)
+    counted = _count_pairs(research, candidates) if task == "binary" else None
+    if counted is None:
+        return _compare_sums(research, candidates, task)
     return {name: _compare(counted[counted["model"] == name]) for name in candidates}
 
 
-def _compare_numbers(research: IntoFrame, candidates: Mapping[str, IntoFrame], task: Task) -> dict[str, dict[str, Any]]:
-    """Compare models of several classes, or of a number to predict, by what the engine adds up of all rows."""
+def _compare_sums(research: IntoFrame, candidates: Mapping[str, IntoFrame], task: Task) -> dict[str, dict[str, Any]]:
+    """Compare models by what the engine adds up of all rows: those whose scores are too many for pairs of them."""
     scores = list_scores(nw.from_native(research).collect_schema().names())
     joined = _join_all(research, candidates, scores)
-    width = PROBABILITY_WIDTH if task == "multiclass" else _find_width_of_labels(research)
-    unit = GAP_UNIT if task == "multiclass" else GAP_UNIT * width
+    width = _find_width_of_labels(research) if task == "regression" else PROBABILITY_WIDTH
+    unit = GAP_UNIT * width if task == "regression" else GAP_UNIT
     gaps = _add_up_gaps(joined, scores, unit)
-    counted = {score: _count_scores(joined, score, width, with_label=task == "regression") for score in scores}
+    counted: dict[str, pd.DataFrame] = {}
+    in_bins = False
+    for score in scores:
+        counted[score], are_bins = _count_scores(joined, score, width, with_label=task == "regression")
+        in_bins |= are_bins
     compared = {}
     for name in candidates:
         of_model = gaps[gaps["model"] == name]
@@ -95,10 +102,31 @@ def _compare_numbers(research: IntoFrame, candidates: Mapping[str, IntoFrame], t
             "mean_abs_diff": units * unit / rows / len(scores),
             "by_group": _sum_groups(in_both, scores, unit) if "group" in in_both else [],
             "by_leaf": [],
+            **({"bin_width": width} if in_bins else {}),
         }
-        measure = _measure_classes if task == "multiclass" else _measure_numbers
+        measure = {"binary": _measure_two, "multiclass": _measure_classes, "regression": _measure_numbers}[task]
         compared[name] = common | measure(in_both, of_score, unit)
     return compared
+
+
+def _measure_two(
+    in_both: pd.DataFrame,
+    of_score: dict[str, pd.DataFrame],
+    unit: float,  # noqa: ARG001 - as for classes
+) -> dict[str, Any]:
+    (counted,) = of_score.values()
+    rows, disagreeing = int(in_both["rows"].sum()), int(in_both["n_label_diff"].sum())
+    research_auc, auc = (
+        _auc_of(counted[counted["side"] == side].astype({"label": bool})) for side in ("research", "candidate")
+    )
+    return {
+        "n_label_diff": disagreeing,
+        "agreement": 1 - disagreeing / rows,
+        "research_auc": research_auc,
+        "auc": auc,
+        "auc_diff": auc - research_auc,
+        "psi": _stability_of(counted),
+    }
 
 
 def _measure_classes(in_both: pd.DataFrame, of_score: dict[str, pd.DataFrame], unit: float) -> dict[str, Any]:
@@ -207,7 +235,9 @@ def _add_up_gaps(joined: nw.LazyFrame[Any], scores: list[str], unit: float) -> p
     return whole.sort_values(keys, ignore_index=True)
 
 
-def _count_scores(joined: nw.LazyFrame[Any], score: str, width: float, *, with_label: bool) -> pd.DataFrame:
+def _count_scores(
+    joined: nw.LazyFrame[Any], score: str, width: float, *, with_label: bool
+) -> tuple[pd.DataFrame, bool]:
     """Count the rows that both models predict by what each says: `model`, `side`, `label`, `score`, `rows`."""
     both = joined.filter(nw.col("in_both"))
     sides = nw.concat(
@@ -218,8 +248,8 @@ def _count_scores(joined: nw.LazyFrame[Any], score: str, width: float, *, with_l
     )
     widths = {"score": width, **({"label": width} if with_label else {})}
     keys = ["model", "side", "label", "score"]
-    counted, _ = count_distinct(sides, keys, widths, rows=nw.len())
-    return collect_to_pandas(counted.lazy()).sort_values(keys, ignore_index=True)
+    counted, are_bins = count_distinct(sides, keys, widths, rows=nw.len())
+    return collect_to_pandas(counted.lazy()).sort_values(keys, ignore_index=True), are_bins
 
 
 def _auc_of(counted: pd.DataFrame) -> float:
@@ -275,8 +305,11 @@ def _compare(counted: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _count_pairs(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> pd.DataFrame:
-    """Count the test split by model, group, probabilities, labels and truth; what a model misses is null."""
+def _count_pairs(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> pd.DataFrame | None:
+    """Count the test split by model, group, probabilities, labels and truth; what a model misses is null.
+
+    None where there are too many for one process.
+    """
     of_research = _of_test(research, "research")
     has_group = "group" in of_research.collect_schema()
     keys = [
@@ -297,7 +330,8 @@ def _count_pairs(research: IntoFrame, candidates: Mapping[str, IntoFrame]) -> pd
     )
     joined = left.join(right, on=["id", "model"], how="full", suffix="_candidate")
     counted = joined.with_columns(model=nw.coalesce("model", "model_candidate")).group_by(*keys).agg(rows=nw.len())
-    return collect_to_pandas(counted).sort_values(keys, ignore_index=True)
+    pairs = collect_to_pandas(counted.head(counting.MOST_COUNTED + 1))
+    return None if len(pairs) > counting.MOST_COUNTED else pairs.sort_values(keys, ignore_index=True)
 
 
 def _of_test(predictions: IntoFrame, side: str) -> nw.LazyFrame[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FEATURES_COLUMN = "features"
 CLASSES = 2
 NO_CHILD = -1
+
+LEARNED_MISSING = "learned_missing_"
+"""The attribute of a fitted tree that says that missing values were among what it learned from."""
 
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A column name that needs no quotes in SQL: Spark and other engines quote differently."""
@@ -39,6 +42,19 @@ RESERVED = frozenset(
     """.split()  # noqa: SIM905 - a hundred quotes are no easier to read
 )
 """Words that Spark or DuckDB reads as something other than a column."""
+
+
+def is_single_tree(model: Any) -> bool:
+    """Tell whether a model is one tree for two classes and nothing more, which MLlib's own tree can be.
+
+    A model that prepares features first is more, and so is a tree that has learned where missing values go: MLlib's
+    tree takes none.
+
+    Args:
+        model: A fitted model.
+    """
+    is_tree = type(model).__name__ == "DecisionTreeClassifier" and len(model.classes_) == CLASSES
+    return is_tree and not getattr(model, LEARNED_MISSING, False)
 
 
 def check_classes(tree: DecisionTreeClassifier) -> None:

@@ -40,7 +40,7 @@ class DecisionTree(Family):
     """A single decision tree."""
 
     name, title, simplicity = "decision_tree", "decision tree", 0
-    monotone_argument = "monotonic_cst"
+    takes_missing, monotone_argument = True, "monotonic_cst"
 
     def make_estimator(self, task: Task, seed: int, class_weight: str | None) -> Any:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor

@@ -19,10 +19,10 @@ from kedro_handover.evaluation.importances import warn_of_carrier
 from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.evaluation.prior import PUT_BACK, find_prior_odds, put_back
 from kedro_handover.frames import collect_to_pandas, free_names, prediction_columns
-from kedro_handover.handover.tree import to_narwhals
+from kedro_handover.handover.tree import LEARNED_MISSING, is_single_tree, to_narwhals
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame
-from kedro_handover.models.family import Family, find_family, find_family_of
+from kedro_handover.models.family import Family, find_family
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.project import ProjectSpec
 from kedro_handover.tasks import (
@@ -192,6 +192,8 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
         _describe(chosen),
     )
     model = clone(estimator).fit(train[features], train["label"])
+    if hasattr(model, "tree_") and train[features].isna().any(axis=None):
+        setattr(model, LEARNED_MISSING, True)  # scikit-learn gives each node a direction, learned or not
     if getattr(model, "tree_", None) is not None and model.get_n_leaves() == 1:
         logger.warning(
             "The tree has one leaf: every row gets the same probability. Take more rows, or lower min_samples_leaf."
@@ -365,7 +367,7 @@ def score_with_research(
         HandOverError: If the model can't be carried over exactly.
     """
     frame, task = nw.from_native(features), find_task(features)
-    if task == "binary" and find_family_of(research_model) == "decision_tree":
+    if task == "binary" and is_single_tree(research_model):
         scored = frame.with_columns(probability=to_narwhals(research_model))
     else:
         scored = nw.from_native(_transform(research_model, features))

@@ -61,10 +61,10 @@ def hand_over(
         research_parameters: `threshold`, and `research_rows`: how many rows research took at most.
 
     Returns:
-        The model, verified against what its own library predicts for the rows: of a decision tree for two classes as
-        MLlib's tree, of any other as the description that a function in Java evaluates. The model as SQL. And what is
-        promised: `model_family`, `promise` in words, `score` and `probability` ("exact" or the bound), and the `rows`
-        that were tried.
+        The model, verified against what its own library predicts for the rows: of a single decision tree for two
+        classes as MLlib's tree, of any other as the description that a function in Java evaluates. The model as SQL.
+        And what is promised: `model_family`, `promise` in words, `score` and `probability` ("exact" or the bound), and
+        the `rows` that were tried.
 
     Raises:
         HandOverError: If the model can't be handed over, or one bit of a row differs.
@@ -73,7 +73,7 @@ def hand_over(
     from kedro_handover.handover.handed import HandedOver
     from kedro_handover.handover.handed import hand_over as prove_and_describe
     from kedro_handover.handover.sql import MAX_NODES
-    from kedro_handover.handover.tree import to_mllib, to_sql
+    from kedro_handover.handover.tree import is_single_tree, to_mllib, to_sql
     from kedro_handover.spark.session import get_spark
 
     features, task = list(verification_rows.columns), find_task(model_input)
@@ -90,7 +90,7 @@ def hand_over(
         "digest": handed.description.digest,
     }
     logger.info("%s", promise["promise"])
-    if promise["model_family"] == "decision_tree" and task == "binary":
+    if task == "binary" and is_single_tree(research_model):
         model: Any = to_mllib(research_model, get_spark())
         sql = to_sql(research_model)
     elif handed.description.n_nodes <= MAX_NODES:
