@@ -13,6 +13,10 @@ LIBRARY := packages/kedro-handover
 PROJECTS := requirements.lock pyproject.toml $(LIBRARY)/pyproject.toml
 # Each package in the version and with the hashes of the lock; what a package is built with, too.
 PINNED := --constraint requirements.lock --build-constraint requirements.lock
+OF_RUN = --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars]'
+OF_TESTS = --python $(BIN)/python --no-deps --require-hashes --build-constraint requirements.lock --requirements requirements.lock
+# What uv keeps from before, an index need not be asked for.
+install = { $(UV) pip install --quiet --offline $1 2>/dev/null || $(UV) pip install --quiet $1; }
 # Two workers, each with the tests of a file at a time, in the order that tests/conftest.py gives them.
 TEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 VINTAGE := $(lastword $(shell sed -n 's/^vintage: *\([0-9]*\).*/\1/p' conf/base/globals.yml $(wildcard conf/local/globals.yml)))
@@ -23,7 +27,8 @@ PORT := 4141
 # Any Python 3 will do to fetch uv; uv finds or fetches the one that the project runs on.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 export KEDRO_DISABLE_TELEMETRY := 1
-unexport VIRTUAL_ENV PYTHONPATH
+# Without byte code kept in .venv, each command spends seconds on compiling the packages again.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -148,13 +153,12 @@ clean:  ## remove environments, caches and builds; data stays
 .venv/installed: $(PROJECTS) $(UV)
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
-	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars]'
+	@$(call install,$(OF_RUN))
 	@touch $@
 
 # All of the lock: every extra, and what tests, documentation and notebooks are run with.
 .venv/installed-for-tests: .venv/installed
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --build-constraint requirements.lock \
-	  --requirements requirements.lock
+	@$(call install,$(OF_TESTS))
 	@touch $@
 
 # The same lock but for pyspark. Spark 4 starts with a module of Java that the Java of the wheel has not.

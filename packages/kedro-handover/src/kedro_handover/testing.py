@@ -31,10 +31,13 @@ ENGINES = ("pandas", "polars", "duckdb", "dask", "spark")
 
 JAVA_OPTIONS = (
     "-XX:-DontCompileHugeMethods "
+    "-XX:Tier4InvocationThreshold=150000 -XX:Tier4MinInvocationThreshold=18000 "
+    "-XX:Tier4CompileThreshold=450000 -XX:Tier4BackEdgeThreshold=1200000 "
     "--add-exports=java.base/sun.net.www.protocol.http=ALL-UNNAMED "
     "--add-exports=java.base/sun.net.www.protocol.https=ALL-UNNAMED"
 )
-"""Rules of a row, or a tree as SQL, are one large method; and what Sparkling Water needs of Java 17."""
+"""Rules of a row, or a tree as SQL, are one large method; a small run ends before it is worth the second compiler; and
+what Sparkling Water needs of Java 17."""
 
 SPARK_SETTINGS = {
     "spark.app.name": "tests",
