@@ -56,5 +56,7 @@ def make_package(folder: Path) -> Package:
     uv = [sys.executable, "-m", "uv", "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, folder / "venv"], check=True)
     target = ("--python", folder / "venv/bin/python", "--constraint", dist / "requirements.lock")
-    subprocess.run([*uv, "pip", "install", *target, *wheels], check=True)
+    install = [*uv, "pip", "install", *target, *wheels]
+    if subprocess.run([*install, "--offline"], capture_output=True, check=False).returncode:  # not all is in uv's cache
+        subprocess.run(install, check=True)
     return Package(dist, folder / "venv/bin")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +128,8 @@ def reference() -> ModuleType:
 @pytest.fixture(scope="module")
 def fresh_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as the command builds it where nothing has run and there is no Java, with a notebook and a graph."""
+    import nbformat  # slow to import, as jupytext is
+
     clone = tmp_path_factory.mktemp("clone")
     leave = shutil.ignore_patterns("__pycache__", "*.egg-info", ".ipynb_checkpoints")
     for name in SOURCES:

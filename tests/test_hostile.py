@@ -110,11 +110,11 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
     "a column of our own": (to_csv([["malformed_line", *GOOD[0]], *GOOD[1:]]), "has a column 'malformed_line'"),
     "a missing column": (to_csv([row[:-1] for row in GOOD]), "1 of 34 columns are missing: LONGITUD"),
     "the file of 2019": (
-        to_csv(sample(year=2019)),
+        lambda file: file.write_bytes(to_csv(sample(year=2019))),
         "This is the file of 2019: set census.vintage to 2019, and name it 2019_",
     ),
     "the file of 2022": (
-        to_csv(sample(year=2022)),
+        lambda file: file.write_bytes(to_csv(sample(year=2022))),
         "This is the file of 2022: set census.vintage to 2022, and name it 2022_",
     ),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(100), "begins with null bytes"),

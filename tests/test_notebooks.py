@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jupytext
-import nbformat
 import pytest
 from kedro.io import DatasetError
 
@@ -33,6 +31,8 @@ PATH_OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|usr|var|Users|opt
 
 
 def read_notebook(name: str, folder: Path = PROJECT / "notebooks") -> Any:
+    import nbformat  # slow to import, as jupytext is
+
     return nbformat.read(folder / f"{name}.ipynb", as_version=4)
 
 
@@ -112,6 +112,8 @@ def test_the_five_notebooks_are_there_each_with_its_text() -> None:
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_has_the_cells_of_its_text(name: str) -> None:
+    import jupytext
+
     text = jupytext.read(PROJECT / f"notebooks/{name}.py")
     cells = [[(cell.cell_type, cell.source) for cell in one.cells] for one in (text, read_notebook(name))]
     assert cells[0] == cells[1], "Run `make notebooks`."
@@ -136,6 +138,8 @@ def test_a_committed_notebook_is_small_and_knows_no_machine_and_no_time(name: st
     assert all(not cell.metadata for cell in notebook.cells)  # no times of execution
     for output in outputs(notebook):
         output.data.pop("image/png", None)  # its letters are drawn by lot
+    import nbformat
+
     text = nbformat.writes(notebook)
     assert not PATH_OF_A_MACHINE.search(text)
     assert str(PROJECT) not in text

@@ -60,6 +60,7 @@ def test_odd_rows_are_judged_and_read_as_on_pandas(engine: Engine, year: int) ->
     assert len(rejected) == sum(row["violations"] % errors > 0 for row in rows)
 
 
+@functools.cache
 def good_file() -> bytes:
     """A census as a CSV file."""
     buffer = io.StringIO()
@@ -70,19 +71,13 @@ def good_file() -> bytes:
     return buffer.getvalue().encode()
 
 
-GOOD_FILE = good_file()
 BREAKS = ('"', '""', ",", ",,", ";", "\t", "\n", "\r\n", "\r", "\0", "\xff", "\xe9", "\xef\xbb\xbf", "\xff\xfe", "\x1a")
 PIECES = st.sampled_from([text.encode("latin-1") for text in BREAKS] + [text.encode() for text in HOSTILE[:40]])
-EDITS = st.lists(
-    st.tuples(st.integers(0, len(GOOD_FILE)), st.integers(0, 60), PIECES | st.binary(max_size=8)),
-    min_size=1,
-    max_size=4,
-)
-"""Where, how many bytes are taken out there, and what is put in."""
 
 
 def edited(edits: list[tuple[int, int, bytes]]) -> bytes:
-    content = GOOD_FILE
+    """Apply edits to the file: where, how many bytes are taken out there, and what is put in."""
+    content = good_file()
     for place, gone, put in edits:
         content = content[:place] + put + content[place + gone :]
     return content
@@ -99,8 +94,10 @@ def odd_files() -> tuple[list[str], list[pa.Table]]:
     """What files that were damaged at random are refused with, and what is read of the others."""
     refusals, tables = [], []
     parameters = CensusParameters(vintage=2016, rejected_share=1)
-    cut_off = st.sampled_from(range(len(GOOD_FILE))).map(lambda end: GOOD_FILE[:end])
-    contents = collect(CASES, EDITS.map(edited) | cut_off)
+    good = good_file()
+    cut_off = st.sampled_from(range(len(good))).map(lambda end: good[:end])
+    edit = st.tuples(st.integers(0, len(good)), st.integers(0, 60), PIECES | st.binary(max_size=8))
+    contents = collect(CASES, st.lists(edit, min_size=1, max_size=4).map(edited) | cut_off)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "census.csv"
         for content in contents:
