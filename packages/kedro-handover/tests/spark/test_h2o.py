@@ -411,6 +411,7 @@ def cluster(tmp_path) -> Iterator[Cluster]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_lost_executor_costs_an_attempt_and_no_run(cluster, tmp_path) -> None:
     settings = {"spark.master": cluster.master, "spark.executor.memory": "1500m", "spark.executor.cores": 1}
     with (tmp_path / "stderr.txt").open("w") as stderr:
