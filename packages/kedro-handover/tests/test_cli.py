@@ -95,6 +95,15 @@ def test_a_name_that_is_not_there_is_one_sentence(project: ToyProject, options: 
     assert project.list_outputs() == []
 
 
+@pytest.mark.parametrize("value", ["storage={", "storage=a/\udcc3\udcb1o"])  # the second: UTF-8 in a locale of ASCII
+def test_parameters_that_cannot_be_read_are_a_wrong_value_of_the_option(project: ToyProject, value: str) -> None:
+    done = run(project, f"--params={value}")
+    assert done.exit_code == 2
+    assert "Invalid value for '--params': " in done.stderr
+    assert ("Set PYTHONUTF8=1." in done.stderr) == ("{" not in value)
+    assert project.list_outputs() == []
+
+
 def test_versions_that_are_written_wrongly_are_a_wrong_value_of_the_option(project: ToyProject) -> None:
     done = run(project, "--load-versions=orders")
     assert done.exit_code == 2

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import sys
 from copy import copy
 from typing import Any
 
 import click
+import yaml
 from kedro.config import MissingConfigException
 from kedro.framework.cli import utils
 from kedro.framework.cli.project import run as kedro_run
@@ -22,6 +25,9 @@ from kedro_handover.spark.session import list_submit_settings
 
 PATHS = frozenset({"storage"})
 """Names that --params sets to a path."""
+
+UNDECODED = re.compile("[\udc80-\udcff]")
+"""How Python writes bytes of the command line that are no letters in the locale's encoding."""
 
 RUNNERS = ("ParallelRunner", "SequentialRunner", "ThreadRunner")
 
@@ -55,10 +61,13 @@ def _take_as_typed(option: click.Parameter) -> click.Parameter:
     read = option.callback
 
     def read_as_typed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if isinstance(value, str) and UNDECODED.search(value):
+            msg = f"a letter is none of the locale's, which is {sys.getfilesystemencoding()}. Set PYTHONUTF8=1."
+            raise click.BadParameter(msg, ctx, param)
         try:
             found = read(ctx, param, value) if read is not None else value
-        except utils.KedroCliError as error:  # it shows itself with a trace that is none
-            raise click.BadParameter(str(error), ctx, param) from error
+        except (utils.KedroCliError, yaml.YAMLError) as error:  # Kedro's shows itself with a trace that is none
+            raise click.BadParameter(" ".join(str(error).split()), ctx, param) from error
         if param.name == "params" and isinstance(value, str) and _is_handover_project():
             typed = {name.strip(): text.strip() for name, _, text in (item.partition("=") for item in value.split(","))}
             found |= {name: os.path.expanduser(typed[name]) for name in PATHS & typed.keys()}  # noqa: PTH111 - a URL too

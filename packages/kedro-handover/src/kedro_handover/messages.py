@@ -117,6 +117,8 @@ def explain_conf(error: Exception, conf_source: Path) -> ConfigurationError | No
             except UnicodeDecodeError as found:
                 line = file.read_bytes()[: found.start].count(b"\n") + 1
                 return ConfigurationError(f"{_shorten(file)} is not UTF-8, near line {line}. Save it as UTF-8.")
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "ascii":
+        return ConfigurationError(f"{error.object!r} has letters that are none of the locale's. Set PYTHONUTF8=1.")
     if isinstance(error, ValueError) and (found_twice := DUPLICATE_KEYS.search(str(error))):
         first, second, keys = found_twice.groups()
         files = f"{_shorten(Path(first))} and {_shorten(Path(second))}"
