@@ -23,16 +23,22 @@ def make_new(*variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def write_table(path: Path, label: str) -> Path:
-    rows = [f"{number},{number % 13},{['low', 'high'][number % 3 == 0]}" for number in range(300)]
-    path.write_text("\n".join([f'id,x,"{label}"', *rows]) + "\n", encoding="utf-8")
+def write_table(path: Path, names: tuple[str, ...]) -> Path:
+    rows = [f"{number},{number % 13},{number % 60},{['low', 'high'][number % 3 == 0]}" for number in range(300)]
+    header = ",".join(f'"{name}"' for name in names)
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("label", ["Income ($)", "it's", "two  words", "$(shell id)", "a;b & c", "100%"])
-def test_a_name_passes_through_make_and_the_shell_as_it_is(tmp_path: Path, label: str) -> None:
-    data = write_table(tmp_path / "some data.csv", label)
-    done = make_new("NAME=demo", f"DATA={data}", "ID=id", f"LABEL={label}", f"DIR={tmp_path / 'made it'}")
+@pytest.mark.parametrize(
+    "names",
+    [("it's", "x", "two  words", "Income ($)"), ("100%", "x", "a;b & c", "$(shell id)")],
+    ids=["words", "signs"],
+)
+def test_a_name_passes_through_make_and_the_shell_as_it_is(tmp_path: Path, names: tuple[str, ...]) -> None:
+    data = write_table(tmp_path / "some data.csv", names)
+    wishes = [f"ID={names[0]}", f"SPLIT_BY={names[2]}", f"LABEL={names[3]}"]
+    done = make_new("NAME=demo", f"DATA={data}", *wishes, f"DIR={tmp_path / 'made it'}")
     assert done.returncode == 0, done.stderr
     assert "'high' is positive" in done.stdout
     lock = (tmp_path / "made it/requirements.lock").read_text(encoding="utf-8")

@@ -310,7 +310,13 @@ def test_a_run_takes_no_more_jobs_and_stages_than_stated(small) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [["Sense informació"], ["Sense activitat"], ["Actiu", "Sense activitat", "Sense informació"]], ids=len
+    "status",
+    [
+        ["Sense informació"],
+        pytest.param(["Sense activitat"], marks=pytest.mark.slow),
+        ["Actiu", "Sense activitat", "Sense informació"],
+    ],
+    ids=["of no label", "of one class", "of each"],
 )
 def test_a_new_census_is_scored_with_the_last_release_and_nothing_is_trained(small, tmp_path, status) -> None:
     put_census(tmp_path, *({"N_PRINCIP": one} for one in status * 3))
