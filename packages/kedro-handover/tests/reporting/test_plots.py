@@ -276,6 +276,15 @@ def test_precision_and_recall_are_those_of_the_reference_for_both_classes() -> N
         assert chance[:, 1] == pytest.approx(label.mean(), rel=TOLERANCE)
 
 
+@pytest.mark.parametrize("letters", [8, 10, 11, 14, 20])
+def test_the_legend_stays_inside_the_figure_whatever_the_length_of_the_words(letters: int) -> None:
+    words = PROJECT.words.model_copy(update={"positive": "w" * letters, "negative": "m" * letters})
+    figure = plot_precision_recall(HISTOGRAMS, PROJECT.model_copy(update={"words": words}))
+    drawn = figure.legends[0].get_window_extent()
+    assert drawn.x0 >= 0
+    assert drawn.x1 <= figure.bbox.width
+
+
 def test_the_confusion_matrix_counts_the_test_split() -> None:
     positive, predicted = TEST["label"], TEST["prediction"]
     cells = {

@@ -75,9 +75,6 @@ CLASS_CHARACTERS = 28
 LEVELS_NAMED, LEVEL_CHARACTERS = 3, 16
 """A box of the tree names so many levels of a category, each in so many characters."""
 
-LEGEND_CHARACTERS = 14
-"""A legend has two columns where no class has a longer word."""
-
 TITLE_CHARACTERS, LABEL_CHARACTERS, TICK_CHARACTERS = 9, 13.5, 11.5
 """About so many characters of a title, of an axis' label, and of the names beside it, go into an inch."""
 
@@ -190,9 +187,11 @@ def plot_precision_recall(histograms: dict[str, Any], project: ProjectSpec) -> F
             ylim=(0, 1.02),
         )
         _as_shares(axes.xaxis, axes.yaxis)
-        longest = max(map(len, words.classes)) if several else max(len(words.positive), len(words.negative))
         # Below the axes: the curves leave no room of their own.
-        figure.legend(loc="outside lower center", ncols=2 if longest <= LEGEND_CHARACTERS else 1)
+        legend = figure.legend(loc="outside lower center", ncols=2)
+        if legend.get_window_extent().width > figure.bbox.width:
+            legend.remove()
+            figure.legend(loc="outside lower center")
     return figure
 
 
