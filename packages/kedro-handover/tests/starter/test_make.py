@@ -122,7 +122,7 @@ def test_the_words_of_reports_come_from_the_file(loans: Path) -> None:
         "rows": "loans",
         "positive": "default",
         "negative": "no default",
-        "question": "Which loans have default?",
+        "question": "For which loans is default Y?",
         "group": "purpose of loan",
     }
 

@@ -10,7 +10,7 @@ from kedro_handover.starter.label import says_yes
 if TYPE_CHECKING:
     from kedro_handover.starter.table import Table
 
-NO_PLURALS = re.compile(r"(?:ss|us|is|news|data|series)$")
+NO_PLURALS = re.compile(r"(?:ss|us|is|news|data|series|betes)$")
 LEAST_LETTERS = 4
 
 NAMES_OF_NOTHING = frozenset(
@@ -65,7 +65,7 @@ def choose_words(table: Table, file: str) -> dict[str, str | list[str]]:
         named = [f"{label} {texts[0]}" if classes.are_numbers else texts[0] for texts in classes.groups]
         return {**words, "classes": named, "question": what}
     positive, negative, asked = _name_classes(label, classes.positive[0], classes.negative[0])
-    return {**words, "positive": positive, "negative": negative, "question": f"Which {rows} {asked}?"}
+    return {**words, "positive": positive, "negative": negative, "question": f"{asked.replace('{}', rows, 1)}?"}
 
 
 def _name_rows(file: str) -> tuple[str, str]:
@@ -77,20 +77,20 @@ def _name_rows(file: str) -> tuple[str, str]:
 
 
 def _name_classes(label: str, one: str, other: str) -> tuple[str, str, str]:
-    """Name the classes as they stand before rows, and say what is asked of these."""
+    """Name the classes as they stand before rows, and say what is asked of these; they are to be put for `{}`."""
     if not says_yes(one, other):
         is_word = len(one) >= LEAST_LETTERS_OF_A_CLASS and one.replace(" ", "").isalpha()
         if label in NAMES_OF_NOTHING and is_word:
-            return one, other, f"are {one}"
-        return f"{label} {one}", f"{label} {other}", f"have {label} {one}"
+            return one, other, f"Which {{}} are {one}"
+        return f"{label} {one}", f"{label} {other}", f"For which {{}} is {label} {one}"
     if label in NAMES_OF_NOTHING:
-        return "positive", "negative", "are positive"
+        return "positive", "negative", "Which {} are positive"
     bare = re.sub("^(?:is|are|was|were|has|have|had) ", "", label)
-    if bare in VERBS:
-        return bare, f"not {bare}", f"have {bare}"
+    if bare in VERBS or re.match("(?:has|have|had) ", label):
+        return bare, f"{'not' if bare in VERBS else 'no'} {bare}", f"Which {{}} have {bare}"
     if ADJECTIVES.search(label):
-        return bare, f"not {bare}", f"are {bare}"
-    return bare, f"no {bare}", f"have {bare}"
+        return bare, f"not {bare}", f"Which {{}} are {bare}"
+    return bare, f"no {bare}", f"For which {{}} is {bare} {one}"
 
 
 def _in_words(name: str) -> str:
