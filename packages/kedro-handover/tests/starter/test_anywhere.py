@@ -61,6 +61,7 @@ def test_without_git_in_a_checkout_that_is_closed_and_a_plain_locale_it_runs_to_
                 (programs / program.name).symlink_to(program)
     storage = tmp_path / "Größe"
     shutil.copytree(project / "data/01_raw", storage / "01_raw")
+    before = _list_sizes(project)
     closed = _close(project)
     try:
         for env in ("base", "prod"):
@@ -70,7 +71,11 @@ def test_without_git_in_a_checkout_that_is_closed_and_a_plain_locale_it_runs_to_
         project.chmod(0o755)
     release = json.loads((storage / "06_models/release.json").read_text(encoding="utf-8"))
     assert (release["code"]["git_commit"], release["code"]["git_dirty"]) == (None, None)
-    assert not list(project.glob("*.log"))
+    assert _list_sizes(project) == before
+
+
+def _list_sizes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _close(folder: Path) -> tuple[str, ...]:
