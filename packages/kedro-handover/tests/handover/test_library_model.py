@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import replace
 
@@ -59,6 +60,19 @@ def test_an_executor_with_another_version_scores_no_row(neighbours, table, spark
     other = replace(neighbours, versions={**neighbours.versions, "numpy": "1.0"})
     with pytest.raises(PythonException, match=r"would be scored by numpy .* handed over with numpy 1.0. Ship the env"):
         other.transform(frame).collect()
+
+
+@pytest.mark.spark
+def test_an_executor_without_the_library_says_which_is_missing(table, spark, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere.py").write_text(
+        "__version__ = '1.5'\nclass Model:\n    def predict(self, rows):\n        return [row[0] for row in rows]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)  # of this process alone
+    handed = hand_over(importlib.import_module("elsewhere").Model(), prove_on=table.plain, as_library=True)
+    frame = to_spark(pa.Table.from_pandas(table.plain, preserve_index=False), spark, tmp_path)
+    told = r"would be scored by elsewhere none, and it was handed over with elsewhere 1.5. Ship the environment"
+    with pytest.raises(PythonException, match=told):
+        handed.transform(frame).collect()
 
 
 def test_a_process_that_gives_other_results_scores_no_row(neighbours):

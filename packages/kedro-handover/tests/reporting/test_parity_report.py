@@ -136,7 +136,8 @@ def test_a_model_that_is_handed_over_within_a_bound_is_not_said_to_be_the_same()
     page = Page(render(failing(), promise=bounded))
     assert "nothing may differ" not in page.text
     assert page.row("So near the threshold that their label could differ") == ["2"]
-    assert "Probability of research" in [cells[0] for cells in page.rows]
+    assert "Leaf of the research tree, by its probability" not in [cells[0] for cells in page.rows]
+    assert "219 of 2,111 orders have another label." in page.text
 
 
 def test_models_that_differ_in_probabilities_alone_are_said_to() -> None:

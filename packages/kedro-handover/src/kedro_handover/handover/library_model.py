@@ -141,14 +141,7 @@ class LibraryModel:
         Raises:
             HandOverError: If a version or a result is another one.
         """
-        here = find_versions(self.versions)
-        if wrong := {name: version for name, version in here.items() if version != self.versions[name]}:
-            wanted = {name: self.versions[name] for name in wrong}
-            msg = (
-                f"On {platform.node()} the model would be scored by {_join(wrong)}, and it was handed over with "
-                f"{_join(wanted)}. Ship the environment of the hand-over to the executors."
-            )
-            raise HandOverError(msg)
+        check_versions(self.versions)
         found, expected = self.score(self.rows).score, self.expected.to_numpy()
         apart = np.abs(found - expected)
         if not ((apart <= self.tolerance) | (np.isnan(found) & np.isnan(expected))).all():
@@ -171,6 +164,7 @@ class LibraryModel:
         return output
 
     def _transform_on_spark(self, frame: DataFrame) -> DataFrame:
+        from pyspark import cloudpickle
         from pyspark.sql import types as T  # noqa: N812 - as everybody calls it
         from pyspark.sql.pandas.types import from_arrow_type
 
@@ -180,10 +174,16 @@ class LibraryModel:
         for name, array in example.items():
             schema = schema.add(name, from_arrow_type(array.type))
 
+        # Versions come first, apart from the model: without its library it can't even be read there.
+        pickler: Any = cloudpickle  # it has no types
+        versions, classes, content = self.versions, self.classes, pickler.dumps(self)
+
         def score_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            self.verify()
+            check_versions(versions)
+            model: LibraryModel = pickler.loads(content)
+            model.verify()
             for batch in batches:
-                added = to_arrow(self.score(pa.Table.from_batches([batch])), self.classes)
+                added = to_arrow(model.score(pa.Table.from_batches([batch])), classes)
                 columns = [*(batch.column(name) for name in kept), *added.values()]
                 yield pa.RecordBatch.from_arrays(columns, names=[*kept, *added])
 
@@ -216,6 +216,8 @@ def hand_over_library(
     if classes is None and hasattr(model, "predict_proba"):
         classes = np.asarray(model.classes_).tolist()
     packages = {"numpy", "pandas", type(model).__module__.split(".")[0]}
+    if "keras" in packages:
+        packages.add(sys.modules["keras"].config.backend())  # TensorFlow, JAX or PyTorch does the work
     if type(model).__module__.startswith("sklearn") and hasattr(model, "steps"):
         packages |= {type(step).__module__.split(".")[0] for _, step in model.steps}
     rows = frame.head(VERIFIED_ROWS).reset_index(drop=True)
@@ -232,6 +234,25 @@ def hand_over_library(
     handed = LibraryModel(**{**vars(unproven), "expected": expected})
     handed.verify()
     return handed
+
+
+def check_versions(expected: dict[str, str]) -> None:
+    """Hold this process to the versions of the hand-over.
+
+    Args:
+        expected: The version of Python and of each package.
+
+    Raises:
+        HandOverError: If one is another, or not there.
+    """
+    here = find_versions(expected)
+    if wrong := {name: version for name, version in here.items() if version != expected[name]}:
+        wanted = {name: expected[name] for name in wrong}
+        msg = (
+            f"On {platform.node()} the model would be scored by {_join(wrong)}, and it was handed over with "
+            f"{_join(wanted)}. Ship the environment of the hand-over to the executors."
+        )
+        raise HandOverError(msg)
 
 
 def find_versions(packages: dict[str, str]) -> dict[str, str]:

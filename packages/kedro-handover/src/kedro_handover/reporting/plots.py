@@ -235,6 +235,7 @@ def plot_predicted_actual(histograms: dict[str, NumberPairs], project: ProjectSp
     """
     import numpy as np
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import LogLocator, NullLocator
 
     test, value = histograms[TEST], project.words.value
     ends = min(test.label.min(), test.prediction.min()), max(test.label.max(), test.prediction.max())
@@ -250,7 +251,10 @@ def plot_predicted_actual(histograms: dict[str, NumberPairs], project: ProjectSp
             norm=LogNorm(),
         )
         axes.plot(edges[[0, -1]], edges[[0, -1]], color="black", linestyle=":", linewidth=1, label="as predicted")
-        figure.colorbar(image, ax=axes, label=f"{project.words.rows} in a cell")
+        # Plain whole numbers, whether the counts reach over several powers of ten or over none.
+        bar = figure.colorbar(image, ax=axes, label=f"{project.words.rows} in a cell", format="{x:,.0f}")
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
         axes.set(title="Predicted against actual, test split", xlabel=f"actual {value}", ylabel=f"predicted {value}")
         axes.legend(loc="upper left")
     return figure
