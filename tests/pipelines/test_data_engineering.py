@@ -5,16 +5,18 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from conftest import check, clean, judge, read_rows
 from kedro_handover.evaluation.leaks import LEAK_AUC, single_column_aucs
 from kedro_handover.nodes.split import SplitParameters, split_and_balance
-from kedro_handover.testing import Engine
+from kedro_handover.testing import Engine, to_pandas
 from kedro_handover.text_tables import TextTableDataset
 from premises.census.schema import SYNTHETIC_NAME_PREFIX
 from premises.pipelines.data_engineering.features import build_features
 from premises.pipelines.data_engineering.parameters import DataEngineeringParameters
 
+PANDAS = Engine("pandas", to_pandas)
 PARAMETERS = DataEngineeringParameters(grid_metres=100)
 SPLIT = SplitParameters(test_share=0.2, folds=5, majority_per_minority=1)
 
@@ -103,60 +105,74 @@ def test_types_are_the_same_on_every_engine(engine: Engine) -> None:
     assert types["premises_id"] == types["street"] == "String"
 
 
-def read_cells(engine: Engine, column: str, read: str, *texts: str | None) -> list[object]:
-    """What each text in a column of the census is read as."""
-    return [row[read] for row in typed(engine, *({column: text} for text in texts))]
+CELLS: list[tuple[str, str, dict[str | None, object]]] = [
+    (
+        "N_PRINCIP",
+        "is_active",
+        {
+            "Actiu": True,
+            "Sense activitat": False,
+            "Sense informació": None,
+            " Actiu ": True,
+            "?": None,
+            " ": None,
+            None: None,
+        },
+    ),
+    (
+        "DATA",
+        "surveyed_on",
+        {
+            "2016-05-17": dt.date(2016, 5, 17),
+            "2016-02-29": dt.date(2016, 2, 29),
+            "2000-02-29": dt.date(2000, 2, 29),
+            "2016-05-17T00:00:00": dt.date(2016, 5, 17),
+            "20160517": dt.date(2016, 5, 17),
+            "20160517.0": dt.date(2016, 5, 17),
+            **dict.fromkeys(("2015-02-29", "1900-02-29", "2016-04-31", "0000-00-00", "2016-13-01", "17/05/2016")),
+            **dict.fromkeys(("2016-05-17x", "2016-05-17T10:00:00", "201605170", "20161301", "00000000", None)),
+        },
+    ),
+    (
+        "NUM_POLICI",
+        "street_number",
+        {"5": 5, "5.0": 5, " 12 ": 12, "5 bis": None, "": None, None: None, "9" * 30: None},
+    ),
+    ("SN_EIX", "is_on_axis", {"1": True, "0": False, "2": None, " 1 ": True, "Sí": None, None: None}),
+    ("N_MERCAT", "market", {"   ": None}),
+    ("N_EIX", "commercial_axis", {"": None}),
+    ("N_LOCAL", "name", {"  EL   BAR \t": "EL BAR"}),
+    (
+        "N_LOCAL",
+        "is_synthetic",
+        {f"{SYNTHETIC_NAME_PREFIX}BAR": True, "BAR": False, "MOSTRARI": False, None: False},
+    ),
+]
+"""A column of the census, what it is read into, and what each text is read as."""
+
+BARRIS = [
+    ("3", "La Barceloneta", "la Barceloneta"),
+    ("19", "Les Corts", "les Corts"),
+    ("17", "Sants  Badal", "Sants - Badal"),
+    ("26", "Sant Gervasi  Galvany", "Sant Gervasi - Galvany"),
+    ("99", "Un altre", None),  # it is rejected, and what is written stands in rejected_rows
+]
+"""A code, the name beside it, and the official name of that code."""
 
 
-def test_the_label_is_unknown_where_the_status_is(engine: Engine) -> None:
-    texts = ("Actiu", "Sense activitat", "Sense informació", " Actiu ", "?", " ", None)
-    assert read_cells(engine, "N_PRINCIP", "is_active", *texts) == [True, False, None, True, None, None, None]
-
-
-def test_a_barri_gets_its_official_name_by_its_code_and_none_without_one(engine: Engine) -> None:
-    names = [
-        ("3", "La Barceloneta", "la Barceloneta"),
-        ("19", "Les Corts", "les Corts"),
-        ("17", "Sants  Badal", "Sants - Badal"),
-        ("26", "Sant Gervasi  Galvany", "Sant Gervasi - Galvany"),
-        ("99", "Un altre", None),  # it is rejected, and what is written stands in rejected_rows
-    ]
-    rows = typed(engine, *({"Codi_Barri": code, "Nom_Barri": written} for code, written, _ in names))
-    assert [row["barri"] for row in rows] == [official for _, _, official in names]
-
-
-def test_a_date_that_is_not_in_the_calendar_becomes_null(engine: Engine) -> None:
-    dates = {
-        "2016-05-17": dt.date(2016, 5, 17),
-        "2016-02-29": dt.date(2016, 2, 29),
-        "2000-02-29": dt.date(2000, 2, 29),
-        "2016-05-17T00:00:00": dt.date(2016, 5, 17),
-        "20160517": dt.date(2016, 5, 17),
-        "20160517.0": dt.date(2016, 5, 17),
-        **dict.fromkeys(("2015-02-29", "1900-02-29", "2016-04-31", "0000-00-00", "2016-13-01", "17/05/2016")),
-        **dict.fromkeys(("2016-05-17x", "2016-05-17T10:00:00", "201605170", "20161301", "00000000", None)),
-    }
-    assert read_cells(engine, "DATA", "surveyed_on", *dates) == list(dates.values())
-
-
-def test_a_street_number_that_is_no_number_becomes_null(engine: Engine) -> None:
-    numbers = {"5": 5, "5.0": 5, " 12 ": 12, "5 bis": None, "": None, None: None, "9" * 30: None}
-    assert read_cells(engine, "NUM_POLICI", "street_number", *numbers) == list(numbers.values())
-
-
-def test_a_flag_is_true_false_or_unknown(engine: Engine) -> None:
-    flags = {"1": True, "0": False, "2": None, " 1 ": True, "Sí": None, None: None}
-    assert read_cells(engine, "SN_EIX", "is_on_axis", *flags) == list(flags.values())
-
-
-def test_blank_text_becomes_null_and_runs_of_spaces_become_one(engine: Engine) -> None:
-    row = typed(engine, {"N_MERCAT": "   ", "N_LOCAL": "  EL   BAR \t", "N_EIX": ""})[0]
-    assert (row["market"], row["name"], row["commercial_axis"]) == (None, "EL BAR", None)
+def test_each_text_is_read_as_what_it_says_and_else_as_null(engine: Engine) -> None:
+    texts = [(column, read, text, value) for column, read, meant in CELLS for text, value in meant.items()]
+    barris = [{"Codi_Barri": code, "Nom_Barri": written} for code, written, _ in BARRIS]
+    rows = typed(engine, *({column: text} for column, _, text, _ in texts), *barris)
+    found = [(column, read, text, rows[place][read]) for place, (column, read, text, _) in enumerate(texts)]
+    assert found == texts
+    assert [row["barri"] for row in rows[len(texts) :]] == [official for _, _, official in BARRIS]
 
 
 def features(engine: Engine, *changes: dict[str, str | None]) -> list[dict]:
-    premises = check(engine, read_rows(*changes))
-    return engine.rows(build_features(premises, PARAMETERS))
+    """Features of premises, which pandas has typed as every engine does."""
+    premises = pa.Table.from_pandas(check(PANDAS, read_rows(*changes)), preserve_index=False)
+    return engine.rows(build_features(engine.from_arrow(premises), PARAMETERS))
 
 
 def test_neighbours_are_counted_at_each_kind_of_place(engine: Engine) -> None:
@@ -204,11 +220,6 @@ def test_features_are_float32_and_about_the_place_only(engine: Engine) -> None:
     assert types == {"id": "String", "label": "Boolean", "group": "Int64"} | dict.fromkeys(FEATURES, "Float32")
 
 
-def test_synthetic_premises_are_told_by_their_names(engine: Engine) -> None:
-    names = {f"{SYNTHETIC_NAME_PREFIX}BAR": True, "BAR": False, "MOSTRARI": False, None: False}
-    assert read_cells(engine, "N_LOCAL", "is_synthetic", *names) == list(names.values())
-
-
 def test_premises_are_grouped_by_their_district(engine: Engine) -> None:
     other = {"Codi_Districte": "2", "Codi_Barri": "5", "SEC_CENS": "2030"}
     assert [(row["id"], row["group"]) for row in features(engine, {}, other)] == [("1", 1), ("2", 2)]
@@ -224,6 +235,7 @@ def test_a_shuffled_census_gives_the_same_model_input(engine: Engine, census_fil
     assert first == second
 
 
+@pytest.mark.slow  # as whole runs in test_engines.py, test_production.py and, without Polars, on a cluster
 def test_every_engine_gives_the_rows_that_the_run_wrote(engine: Engine, census_file, run_storage) -> None:
     premises = clean(engine, TextTableDataset(filepath=str(census_file)).load().read_all())
     features = build_features(premises, PARAMETERS)
