@@ -17,8 +17,8 @@ OF_RUN = --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2
 OF_TESTS = --python $(BIN)/python --no-deps --require-hashes --build-constraint requirements.lock --requirements requirements.lock
 # What uv keeps from before, an index need not be asked for.
 install = { $(UV) pip install --quiet --offline $1 2>/dev/null || $(UV) pip install --quiet $1; }
-# Two workers, each with the tests of a file at a time, in the order that tests/conftest.py gives them.
-TEST = $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Three workers for two cores, as tests wait for processes: each takes the tests of a file, in the order of tests/conftest.py.
+TEST = $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 VINTAGE := $(lastword $(shell sed -n 's/^vintage: *\([0-9]*\).*/\1/p' conf/base/globals.yml $(wildcard conf/local/globals.yml)))
 CENSUS := data/01_raw/$(VINTAGE)_cens_locals_plantabaixa.csv
 # kedro-viz shows what production left, and what research left where production has not run.

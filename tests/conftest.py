@@ -59,7 +59,7 @@ LONGEST_FIRST = (
     "test_engines.py",
     "test_reports.py",
 )
-"""Files that two workers begin with, so that neither is left with a long one when the other has ended."""
+"""Files that the workers begin with, so that none is left with a long one when the others have ended."""
 
 
 @pytest.hookimpl(tryfirst=True)
