@@ -1,15 +1,14 @@
-"""What is each family of models proven on, and how near do MLlib and H2O come to it? Writes `docs/families.md`.
+"""What is each family of models proven on, and how near do MLlib and H2O come to it? Prints two Markdown tables.
 
 For each family and task a model is searched and fitted on made-up rows, as a run does it; with missing values, where
 the family takes them. It is scored by the evaluators of the hand-over, on these rows and on others that the proof
 makes: extreme, missing and unseen values, and numbers on each threshold and beside it. Its counterparts are trained by
 the nodes of a run, and compared on the test split. H2O needs the extra `h2o`.
 
-    python benchmarks/families.py [--output docs/families.md] [--families lightgbm]
+    python benchmarks/families.py [--families lightgbm] [--handed-over]
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,29 +54,6 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "logistic_regression": {"C": [1.0]},
     "linear_regression": {"fit_intercept": [True]},
 }
-WHY = """
-Rows are made up, and few: figures are for comparing families, not for what your rows will show. Your own run
-measures its own.
-
-The cause of each difference between a model of research and its counterpart:
-
-- **Candidate splits.** MLlib and H2O try splits between bins of a feature; scikit-learn's trees, forests and
-  `gradient_boosting` try every midpoint, and `hist_gradient_boosting`, XGBoost and LightGBM have bins of their own.
-- **Random numbers.** A forest draws rows and features. Two libraries draw others, so two forests are alike in
-  distribution only. H2O draws rows without replacement.
-- **Leaves.** MLlib prunes sibling leaves of one class. Its GBT fits leaves by the gradient alone; the other
-  boosters also use the second derivative (Newton's method), so MLlib's probabilities are flatter. H2O's leaves and
-  probabilities are float32.
-- **Shape.** LightGBM and `hist_gradient_boosting` grow leaf by leaf to a number of leaves, MLlib and H2O level by
-  level to a depth.
-- **Missing values.** The research model and H2O's send them where they learned to; MLlib takes none, and gets the
-  median.
-- **Regularisation.** XGBoost's `lambda`, LightGBM's and scikit-learn's own have no counterpart in MLlib's GBT and
-  H2O's GBM.
-- **Linear models.** The same penalty in all three, but other solvers, which stop at other tolerances.
-  scikit-learn's and MLlib's scalers divide by the standard deviation of n and of n - 1 rows, so a penalty weighs a
-  little differently; without a penalty nothing remains but rounding.
-"""
 
 
 def make_rows(task: Task, *, missing: bool) -> pd.DataFrame:
@@ -227,49 +203,26 @@ def measure_counterparts(spark: SparkSession, family: Family, task: Task, folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("docs/families.md"))
     parser.add_argument("--families", nargs="*", choices=GRIDS, default=list(GRIDS))
+    parser.add_argument("--handed-over", action="store_true", help="the first table alone: nothing is trained again")
     options = parser.parse_args()
     configure_spark(OmegaConfigLoader(str(CONF), env="prod", **CONFIG_LOADER_ARGS)["spark"])
     spark = get_spark()
     families = [family for name, family in list_families().items() if name in options.families]
     cases = [(family, task) for family in families for task in TASKS if task in family.tasks]
-    page = [
-        "# Families, measured",
-        "",
-        "Written by `python benchmarks/families.py`.",
-        "",
-        "## Handed over",
-        "",
-        "Rows are the given ones, and those that the proof makes to be difficult. A row differs where one bit of a",
-        "probability (of a regression, of the prediction) is another one; units in the last place say by how much.",
-        "Of linear models, whose own library adds up in no fixed order, labels are those that could be another one.",
-        "",
-        "| family | task | evaluator | rows tried | rows differing | units in the last place | other labels |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
-    ]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        print("| family | task | evaluator | rows tried | rows differing | units in the last place | other labels |")
+        print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
         for case in cases:
-            for line in hold_evaluators(spark, *case, folder):
-                print(line, file=sys.stderr, flush=True)
-                page.append(line)
-        page += [
-            "",
-            "## Trained again",
-            "",
-            f"The test split of {ROWS:,} rows, a tenth of two features missing where the family takes it: the share of",
-            "the same label, the mean difference of the probability (of a regression, of the prediction), and the AUC",
-            "(R²) less that of research.",
-            "",
-            "| family | task | by | same label | mean \\|Δ\\| | AUC or R² less research |",
-            "| --- | --- | --- | ---: | ---: | ---: |",
-        ]
+            for line in hold_evaluators(spark, *case, Path(name)):
+                print(line, flush=True)
+        if options.handed_over:
+            return
+        print("\n| family | task | by | same label | mean \\|Δ\\| | AUC or R² less research |")
+        print("| --- | --- | --- | ---: | ---: | ---: |")
         for case in cases:
-            for line in measure_counterparts(spark, *case, folder):
-                print(line, file=sys.stderr, flush=True)
-                page.append(line)
-    options.output.write_text("\n".join([*page, WHY.rstrip(), ""]), encoding="utf-8")
+            for line in measure_counterparts(spark, *case, Path(name)):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
