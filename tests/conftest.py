@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST_FIRST = (
     "test_cluster.py",
+    "test_crashes.py",
     "test_h2o.py",
     "test_production.py",
     "test_make.py",

@@ -1,16 +1,25 @@
-"""The project as it goes to a cluster: what `make package` leaves, and a venv that has it."""
+"""The project as it goes to a cluster: what `make package` leaves, a venv that has it, and what its runs leave."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from conftest import PROJECT, fresh_environment
+from storage import SAME_FILES, SAME_TABLES, digest, digest_model, read, read_json
+
+SHORT_LIVED = dict.fromkeys(
+    ("spark_driver_extraJavaOptions", "spark_executor_extraJavaOptions"), "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+)
+"""A JVM that lives for seconds should not spend them on making its code fast."""
+
+RELEASE = "06_models/release.json"
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Package:
         return ["spark-submit", *shlex.split(flags.stdout), *extra, str(self.dist / "submit.py"), *self.options, *run]
 
 
-def make_package(folder: Path) -> Package:
+def make_package(folder: Path) -> None:
+    """Package the project, and install it, below a folder."""
     done = subprocess.run(["make", "package"], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     dist = shutil.copytree(PROJECT / "dist", folder / "dist")
@@ -59,4 +69,60 @@ def make_package(folder: Path) -> Package:
     install = [*uv, "pip", "install", *target, *wheels]
     if subprocess.run([*install, "--offline"], capture_output=True, check=False).returncode:  # not all is in uv's cache
         subprocess.run(install, check=True)
-    return Package(dist, folder / "venv/bin")
+
+
+@dataclass
+class Job:
+    """A run in a process group of its own, with what it has said so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def wait_for_node(self, name: str) -> None:
+        for line in self.process.stdout:
+            self.said.append(line)
+            if f"Running node: {name}" in line:
+                return
+        raise AssertionError("".join(self.said))
+
+    def finish(self) -> None:
+        self.said.append(self.process.stdout.read())
+        assert self.process.wait() == 0, "".join(self.said)
+
+    def is_there(self) -> bool:
+        """Whether any process of the group still runs."""
+        self.process.poll()
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def link_census(storage: Path, of: Path) -> Path:
+    shutil.copytree(of / "01_raw", storage / "01_raw", copy_function=os.link)
+    return storage
+
+
+def assert_same_tables(storage: Path, research: Path, tables: tuple[str, ...] = SAME_TABLES) -> None:
+    for path in tables:
+        assert digest(read(storage, path)) == digest(read(research, path)), path
+
+
+def assert_same(storage: Path, research: Path) -> None:
+    assert_same_tables(storage, research)
+    assert digest_model(storage) == digest_model(research)
+    for path in SAME_FILES:
+        assert (storage / path).read_bytes() == (research / path).read_bytes(), path
+    handed_over = read_json(storage, "08_reporting/parity.json")["handed_over"]
+    assert (handed_over["n_diff"], handed_over["max_abs_diff"]) == (0, 0)
+    assert handed_over["n_rows"] > 1_000
+
+
+def released_files(storage: Path) -> dict[Path, bytes]:
+    """The release, which is whole JSON, and every file of the model that it names."""
+    release = storage / RELEASE
+    model = Path(json.loads(release.read_text())["model"]["location"].removeprefix("file://"))
+    assert (model / "verification.json").exists()
+    assert (model / "model/metadata/_SUCCESS").exists()
+    return {path: path.read_bytes() for path in [release, *model.rglob("*")] if path.is_file()}

@@ -14,7 +14,7 @@ from pyarrow.fs import LocalFileSystem
 
 from conftest import fresh_environment, kedro, run_on_a_laptop
 from hadoop import PYSPARK_JARS, Hadoop, fetch_jars, start_hadoop
-from packaged import Package, make_package
+from packaged import Package
 from storage import LOOSE_PARAMS, SAME_FILES, SAME_TABLES, SMALL_CENSUS, digest, digest_model, read, read_json
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ def hadoop(tmp_path_factory) -> Iterator[Hadoop]:
         pytest.skip(f"Hadoop was not run: {reason}")
     with start_hadoop(tmp_path_factory.mktemp("hadoop")) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Package:
-    return make_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="module")
