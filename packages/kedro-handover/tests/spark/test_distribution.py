@@ -62,4 +62,4 @@ def test_a_thousand_columns_cost_no_more_jobs_and_calls_than_ten(
         assert profile == profile_features(to_pandas(table(width)), names, ["code"])
         assert drift == measure_drift(to_pandas(table(width, 1)), profile, **LIMITS)  # type: ignore[arg-type]
         assert len(spark.sparkContext.statusTracker().getJobIdsForGroup(f"width {width}")) <= MOST_JOBS
-    assert asked[MANY] <= asked[FEW] + FEW
+    assert asked[MANY] <= 2 * asked[FEW]  # not a hundred times; Python's collector of garbage calls Java, too
