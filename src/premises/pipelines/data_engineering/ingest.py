@@ -177,9 +177,8 @@ def check_premises(
     vintage = VINTAGES[census.vintage]
     typed = _type_census(nw.from_native(raw_rows), nw.from_native(barris), vintage)
     with_repeats = typed.join(nw.from_native(repeated_ids), on="premises_id", how="left")
-    return (
-        flag_violations(with_repeats, census_rules(vintage)).select("row_number", "violations", *PREMISES).to_native()
-    )
+    flagged = flag_violations(with_repeats, census_rules(vintage))
+    return flagged.select("row_number", "violations", *PREMISES).to_native()
 
 
 def _read_id(vintage: Vintage) -> nw.Expr:
