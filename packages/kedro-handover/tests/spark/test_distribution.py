@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from py4j.clientserver import ClientServerConnection
+from py4j.protocol import MEMORY_COMMAND_NAME
 
 from kedro_handover.evaluation.drift import measure_drift, profile_features
 from kedro_handover.testing import to_pandas, to_spark
@@ -39,7 +40,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     send = ClientServerConnection.send_command
 
     def count(self: ClientServerConnection, command: str) -> Any:
-        asked.append(command)
+        if not command.startswith(MEMORY_COMMAND_NAME):  # Python's collector of garbage, which comes when it likes
+            asked.append(command)
         return send(self, command)
 
     monkeypatch.setattr(ClientServerConnection, "send_command", count)
@@ -62,4 +64,4 @@ def test_a_thousand_columns_cost_no_more_jobs_and_calls_than_ten(
         assert profile == profile_features(to_pandas(table(width)), names, ["code"])
         assert drift == measure_drift(to_pandas(table(width, 1)), profile, **LIMITS)  # type: ignore[arg-type]
         assert len(spark.sparkContext.statusTracker().getJobIdsForGroup(f"width {width}")) <= MOST_JOBS
-    assert asked[MANY] <= 2 * asked[FEW]  # not a hundred times; Python's collector of garbage calls Java, too
+    assert asked[MANY] <= asked[FEW] + FEW
