@@ -115,22 +115,12 @@ def _measure_two(
     unit: float,  # noqa: ARG001 - as for classes
 ) -> dict[str, Any]:
     (counted,) = of_score.values()
-    rows, disagreeing = int(in_both["rows"].sum()), int(in_both["n_label_diff"].sum())
-    research_auc, auc = (
-        _auc_of(counted[counted["side"] == side].astype({"label": bool})) for side in ("research", "candidate")
-    )
-    return {
-        "n_label_diff": disagreeing,
-        "agreement": 1 - disagreeing / rows,
-        "research_auc": research_auc,
-        "auc": auc,
-        "auc_diff": auc - research_auc,
-        "psi": _stability_of(counted),
-    }
+    aucs = (_auc_of(counted[counted["side"] == side].astype({"label": bool})) for side in ("research", "candidate"))
+    return {**_compare_labels(in_both, *aucs), "psi": _stability_of(counted)}
 
 
 def _measure_classes(in_both: pd.DataFrame, of_score: dict[str, pd.DataFrame], unit: float) -> dict[str, Any]:
-    rows, disagreeing = int(in_both["rows"].sum()), int(in_both["n_label_diff"].sum())
+    rows = int(in_both["rows"].sum())
     by_class = [
         {
             "n_diff": int(in_both[f"n_diff_of_{score}"].sum()),
@@ -147,15 +137,22 @@ def _measure_classes(in_both: pd.DataFrame, of_score: dict[str, pd.DataFrame], u
         ]
         for side in ("research", "candidate")
     }
-    research_auc, auc = (sum(of_side) / len(of_side) for of_side in aucs.values())
+    means = (sum(of_side) / len(of_side) for of_side in aucs.values())
+    return {
+        **_compare_labels(in_both, *means),
+        "psi": max(one["psi"] for one in by_class),
+        "by_class": by_class,
+    }
+
+
+def _compare_labels(in_both: pd.DataFrame, research_auc: float, auc: float) -> dict[str, Any]:
+    rows, disagreeing = int(in_both["rows"].sum()), int(in_both["n_label_diff"].sum())
     return {
         "n_label_diff": disagreeing,
         "agreement": 1 - disagreeing / rows,
         "research_auc": research_auc,
         "auc": auc,
         "auc_diff": auc - research_auc,
-        "psi": max(one["psi"] for one in by_class),
-        "by_class": by_class,
     }
 
 
