@@ -14,9 +14,12 @@ import pytest
 from kedro_handover.contract import Rule, outside
 from kedro_handover.errors import ContractError, DataError
 from kedro_handover.nodes.split import SplitParameters, count_rows, split_and_balance
+from kedro_handover.testing import to_spark
 from toy import make_features
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kedro_handover.testing import Engine
 
 PARAMETERS = SplitParameters(test_share=0.2, folds=5, majority_per_minority=1)
@@ -175,6 +178,15 @@ def test_stratified_the_larger_class_is_thinned_to_the_row(engine: Engine, ratio
     assert counts[False, "train"] == 1_600
     assert counts[True, "train"] == pytest.approx(ratio * 1_600, abs=4)
     assert counts[True, "test"] == pytest.approx(4_000, abs=4)
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+def test_spark_works_the_hash_of_an_id_out_once_for_each_use(spark: Any, tmp_path: Path, *, stratify: bool) -> None:
+    model_input = split_and_balance(
+        to_spark(make_features(), spark, tmp_path), stratified(stratify=stratify, majority_per_minority=1.5)
+    )
+    plan = model_input._jdf.queryExecution().optimizedPlan().toString()  # noqa: SLF001 - Python has no other way
+    assert plan.count("regexp_replace") == len(("split", "thinning", "what the thinning is held against"))
 
 
 def test_stratified_the_test_split_is_from_all_over_the_ids(engine: Engine) -> None:

@@ -130,9 +130,12 @@ def _split_in_order(labelled: FrameT, by: str, columns: list[str], parameters: S
         return known
     larger, smaller = sorted(of_class, key=lambda one: sum(of_class[one].values()), reverse=True)
     wanted = round(parameters.majority_per_minority * sum(of_class[smaller].values()))
-    cut = _nearest(of_class[larger], [wanted])[0]
-    is_kept = (nw.col("split") == TEST) | (nw.col("label") != bool(larger)) | (nw.col(thinning) < cut)
-    return known.filter(is_kept)
+    # As a column of one row that is joined: a filter on the places alone would be pushed below them by Spark, which
+    # would then work them out at each mention.
+    (cut,) = free_names(["cut"], known.collect_schema().names())
+    one_row = known.head(1).select((nw.col("fold") * 0 + _nearest(of_class[larger], [wanted])[0]).alias(cut))
+    is_kept = (nw.col("split") == TEST) | (nw.col("label") != bool(larger)) | (nw.col(thinning) < nw.col(cut))
+    return known.join(one_row, how="cross").filter(is_kept)
 
 
 def _warn_of_uneven(counted: dict[int, dict[int, int]], cuts: dict[int, list[int]], percent: int) -> None:
@@ -262,16 +265,14 @@ def _thin(known: FrameT, hashed: str, majority_per_minority: float) -> FrameT:
     """Leave out rows of the larger class in train, by their hash."""
     label, thinning = nw.col("label"), nw.col(hashed)
     positive, negative = free_names(["positive", "negative"], known.collect_schema().names())
-    in_train = known.filter(nw.col("split") == TRAIN).select(
-        _count(label).alias(positive), _count(~label).alias(negative)
-    )
+    # Not filtered: Spark would push that below the hash, and work it out anew at each mention.
+    is_train = nw.col("split") == TRAIN
+    in_train = known.select(_count(is_train & label).alias(positive), _count(is_train & ~label).alias(negative))
     positive_share = majority_per_minority * nw.col(negative) / nw.col(positive)
     negative_share = majority_per_minority * nw.col(positive) / nw.col(negative)
-    is_kept = (
-        (nw.col("split") == TEST)
-        | (label & (thinning < positive_share * HASH_RANGE))
-        | (~label & (thinning < negative_share * HASH_RANGE))
-    )
+    # One condition for both labels: of two, Spark would infer that one of them holds, and push it below the hash.
+    share = nw.when(label).then(positive_share).otherwise(negative_share)
+    is_kept = (nw.col("split") == TEST) | (thinning < share * HASH_RANGE)
     return known.join(in_train, how="cross").filter(is_kept)
 
 
