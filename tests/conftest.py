@@ -63,12 +63,27 @@ LONGEST_FIRST = (
 """Files that the workers begin with, so that none is left with a long one when the others have ended."""
 
 
+WITH_DASK = (
+    "test_data_engineering.py",
+    "test_engine_tables.py",
+    "test_engines.py",
+    "test_operations.py",
+    "test_other_tasks.py",
+    "test_split.py",
+)
+"""Files that try Dask in `make test`: every operation, the nodes of the census, a whole run. Elsewhere it is left to
+`make test-all`: on a table of a few rows Dask's planning costs seconds a test, and nobody's production is on it."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a whole run in prod, which starts Spark too; put the longest files first."""
+    """Mark what needs a whole run in prod, which starts Spark too, and what is slow; put the longest files first."""
     for item in items:
         if "prod_storage" in getattr(item, "fixturenames", ()):
             item.add_marker("spark")
+        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
+        if engine == "dask" and item.path.name not in WITH_DASK:
+            item.add_marker("slow")
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
