@@ -113,12 +113,13 @@ def test_every_environment_names_what_a_plain_run_runs() -> None:
 
 def test_every_dataset_has_the_layer_of_its_folder() -> None:
     loader = OmegaConfigLoader(str(PROJECT / "conf"), env="local", **CONFIG_LOADER_ARGS)
-    layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in loader["catalog"].items()}
+    catalog = loader["catalog"]  # each look reads the files anew
+    layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in catalog.items()}
     assert layers["census_file"] == "raw"
     assert layers["raw_rows"] == "intermediate"
     assert layers["model_input"] == "model_input"
     assert layers["research_predictions"] == "model_output"
-    assert {name for name, layer in layers.items() if f"_{layer}/" not in loader["catalog"][name]["filepath"]} == {
+    assert {name for name, layer in layers.items() if f"_{layer}/" not in catalog[name]["filepath"]} == {
         *("rejections", "row_counts"),  # later nodes take them
         *(
             "release@manifest",

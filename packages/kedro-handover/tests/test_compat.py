@@ -1,23 +1,17 @@
-"""The private names of other packages that the library uses are there: which is not, the test that fails says."""
+"""The private names of pyspark that the library uses are there; those of H2O are looked for where it is started."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
-
-import pytest
 
 from kedro_handover._compat import (
-    STOP_H2O,
     get_gateway,
     get_java_context,
     get_java_object,
     get_jvm,
     get_scala_object,
-    list_mojo_depths,
     listen_only_on,
 )
-from toy_models import make_rows, train_h2o_tree
 
 
 def test_pyspark_has_its_view_of_the_jvm(spark) -> None:
@@ -56,22 +50,3 @@ def test_what_java_binds_to_all_interfaces_is_bound_to_one_meanwhile_and_to_all_
     with listen_only_on(jvm, "127.0.0.1"):
         assert bind() == "127.0.0.1"
     assert bind() == everywhere
-
-
-@pytest.fixture(scope="module")
-def stump(spark) -> Any:
-    """A tree of H2O with one split, trained in this process; H2O stays until it ends."""
-    features = make_rows()
-    return train_h2o_tree(spark, features, features["width"] > 0.1, depth=1)
-
-
-@pytest.mark.usefixtures("stump")
-def test_h2o_has_the_method_that_stops_it_and_leaves_spark_alone(spark) -> None:
-    h2o = get_scala_object(get_jvm(spark.sparkContext).ai.h2o.sparkling, "H2OContext").get().get()
-    found = {method.getName(): method for method in h2o.getClass().getMethods()}
-    assert STOP_H2O in found
-    assert [kind.getName() for kind in found[STOP_H2O].getParameterTypes()] == ["boolean"] * 3
-
-
-def test_h2o_has_the_nodes_of_a_mojo(stump) -> None:
-    assert sorted(list_mojo_depths(stump)) == [0, 1, 1]

@@ -27,9 +27,10 @@ from kedro_handover.contract import (
 from kedro_handover.errors import ContractError
 from kedro_handover.expressions import any_of
 from kedro_handover.frames import free_names
+from kedro_handover.testing import Engine, to_spark
 
 if TYPE_CHECKING:
-    from kedro_handover.testing import Engine
+    from pathlib import Path
 
 ARROW = {
     nw.String: pa.string(),
@@ -98,9 +99,18 @@ def test_a_rule_and_a_column_may_have_any_name(engine: Engine) -> None:
     assert rows[1]["names"] == ", ".join(name for name in NAMES if name != NAMES[1])
 
 
-def test_a_rule_about_a_thousand_columns_is_worked_out(engine: Engine) -> None:
-    # Dask looks at the type of each of their 5,000 operations: for 1,000 columns it takes a minute and a half.
-    names = [f"x{place}" for place in range(200 if engine.name == "dask" else 1_000)]
+def test_a_rule_about_many_columns_is_worked_out(engine: Engine) -> None:
+    # Dask looks at the type of each of their operations, and on Spark each is a call of Java.
+    check_wide_rule(engine, 200 if engine.name in {"dask", "spark"} else 1_000)
+
+
+@pytest.mark.slow
+def test_a_rule_about_a_thousand_columns_is_worked_out_on_spark(spark: Any, tmp_path: Path) -> None:
+    check_wide_rule(Engine("spark", lambda rows: to_spark(rows, spark, tmp_path)), 1_000)
+
+
+def check_wide_rule(engine: Engine, width: int) -> None:
+    names = [f"x{place}" for place in range(width)]
     table = pa.table({"row": [1, 2], **{name: pa.array([1.0, -1.0 if name == "x177" else 1.0]) for name in names}})
     rules = [Rule("none_is_negative", "…", any_of(outside(name, 0, 9) for name in names))]
     assert [row["violations"] for row in flagged(engine, engine.from_arrow(table), rules)] == [0, 1]
