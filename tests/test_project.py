@@ -71,6 +71,7 @@ def test_a_plain_run_goes_from_the_census_to_a_tree_its_figures_and_its_report(r
             *REPEATABLE,
             *MODEL,
             "02_intermediate/label_counts.json",
+            "02_intermediate/raw_source.json",
             RULES,
             *(f"08_reporting/{figure}.png" for figure in FIGURES),
         ]
@@ -232,6 +233,7 @@ def test_a_census_that_teaches_nothing_is_refused_before_any_output(
     assert message in str(caught.value)
     assert set(outputs(tmp_path)) <= {
         "02_intermediate/raw_rows.parquet",  # what was read; nothing was made of it
+        "02_intermediate/raw_source.json",
         RULES,
     }
 

@@ -103,7 +103,7 @@ def odd_files() -> tuple[list[str], list[pa.Table]]:
         for content in contents:
             file.write_bytes(content)
             try:
-                table = read_census(TextTableDataset(filepath=str(file)).load(), parameters).read_all()
+                table = read_census(TextTableDataset(filepath=str(file)).load(), parameters)[0].read_all()
                 assert len(table) == count_rows(content), content
                 tables.append(table)
             except (DatasetError, DataError) as error:

@@ -20,8 +20,9 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
         _root_: The whole catalog, handed in by OmegaConf.
 
     Returns:
-        The options of the kind, the `filepath`, and the kedro-viz layer, which is the folder's name without its number
-        unless `more` gives the dataset's `metadata`.
+        The options of the kind, the `filepath`, unless the kind has one of its own or a `table_name` of a catalog or
+        database, and the kedro-viz layer, which is the folder's name without its number unless `more` gives the
+        dataset's `metadata`.
 
     Raises:
         ValueError: If the kind is unknown.
@@ -35,8 +36,5 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     # Each is resolved where it stands: an interpolation looks for what it names in the document that it is from.
     of_kind, of_this = (OmegaConf.to_container(one, resolve=True) for one in (kinds[kind], more or OmegaConf.create()))
     options: Any = OmegaConf.to_container(OmegaConf.merge(of_kind, of_this))
-    return {
-        "metadata": {"kedro-viz": {"layer": layer}},
-        **options,
-        "filepath": f"{storage}/{path}",
-    }
+    place = {} if "table_name" in options else {"filepath": f"{storage}/{path}"}
+    return {"metadata": {"kedro-viz": {"layer": layer}}, **place, **options}

@@ -19,6 +19,7 @@ from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes.validation import count_labels, count_repeated_ids, name_columns, take_columns
 from kedro_handover.spark.row_local import row_local
 from kedro_handover.text import WHITE_SPACE, trim_text
+from kedro_handover.text_tables import describe_source
 from premises.census.contract import FLAGS, PREMISES, advise_on_columns, census_rules
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SYNTHETIC_NAME_PREFIX, UNKNOWN, VINTAGES, Vintage
@@ -61,8 +62,8 @@ PATTERNS = {
 
 def read_census(
     census_file: RecordBatchReader | IntoFrameT, census: CensusParameters
-) -> RecordBatchReader | IntoFrameT:
-    """Take the columns of the vintage from a census' file, part by part.
+) -> tuple[RecordBatchReader | IntoFrameT, dict[str, Any]]:
+    """Take the columns of the vintage from a census' file, part by part, and say which table it is.
 
     Args:
         census_file: `row_number`, `malformed_line` and the columns of the file, as text: batches of Arrow's, or a frame
@@ -70,14 +71,14 @@ def read_census(
         census: `vintage`.
 
     Returns:
-        The same without the columns that the vintage does not have.
+        The same without the columns that the vintage does not have; and what `describe_source` gives.
 
     Raises:
         DataError: If columns of the vintage are missing, or there are no rows.
     """
     vintage = VINTAGES[census.vintage]
     advice = advise_on_columns(name_columns(census_file), vintage)
-    return take_columns(census_file, vintage.columns, "census", advice)
+    return take_columns(census_file, vintage.columns, "census", advice), describe_source(census_file)
 
 
 def list_census_rules(census: CensusParameters) -> list[RuleRecord]:

@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
     census = "params:census"
     return Pipeline(
         [
-            Node(read_census, ["census_file", census], "raw_rows", name="read_census"),
+            Node(read_census, ["census_file", census], ["raw_rows", "raw_source"], name="read_census"),
             Node(list_census_rules, census, "rules", name="list_census_rules"),
             Node(count_statuses, ["raw_rows", census], "label_counts", name="count_statuses"),
             Node(find_repeated_ids, ["raw_rows", census], "repeated_ids", name="find_repeated_ids"),

@@ -84,7 +84,12 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             ),
             Node(digest_table, "model_input", "model_input_digest", name="digest_model_input"),
             Node(profile_features, ["features", PARAMETERS], "features_profile", name="profile_features"),
-            Node(record_provenance, ["parameters", "research_model"], "provenance", name="record_provenance"),
+            Node(
+                record_provenance,
+                ["parameters", "research_model", "raw_source"],
+                "provenance",
+                name="record_provenance",
+            ),
             Node(
                 publish_release,
                 {

@@ -28,6 +28,7 @@ SPARK_DATASETS = (
     "kedro_datasets.spark.",
     "kedro_handover.datasets.spark_table_dataset.",
     "kedro_handover.text_tables.spark_dataset.",
+    "kedro_handover.text_tables.lake_dataset.",
     "kedro_handover.datasets.mllib_model_dataset.",
     "kedro_handover.datasets.mojo_model_dataset.",
     "kedro_handover.datasets.release_dataset.ReleasedModelDataset",
@@ -134,8 +135,9 @@ class SparkHooks(ProjectHooks):
     def _start(self, used: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
         project = load_project(catalog)
         raw = project.raw.dataset if project else ""
-        # Parquet is read by the executors, a CSV by the driver.
-        read_by_driver = set() if self._get_path(raw).endswith(".parquet") else {raw}
+        # Parquet and tables of a lake are read by the executors, a CSV by the driver.
+        is_read_by_all = self._get_path(raw).endswith(".parquet") or "file_format" in self._conf_catalog.get(raw, {})
+        read_by_driver = set() if is_read_by_all else {raw}
         self._check_storage(used - read_by_driver, get_master())
         spark = get_spark()
         is_on_polars(spark)  # what it is asked to be, and is not, ends a run here

@@ -51,18 +51,22 @@ def profile_features(features: IntoFrame, parameters: SparkProductionParameters)
     return drift.profile_features(features, drift.list_features(features), parameters.drift.categories)
 
 
-def record_provenance(all_parameters: dict[str, Any], research_model: Any) -> dict[str, Any]:
-    """Record what a release is made of: parameters, code, libraries, the research model and the time.
+def record_provenance(
+    all_parameters: dict[str, Any], research_model: Any, raw_source: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Record what a release is made of: parameters, code, libraries, the raw table, the research model and the time.
 
     Args:
         all_parameters: The parameters of all pipelines.
         research_model: The fitted model.
+        raw_source: What `describe_source` gives of the raw table.
 
     Returns:
-        `research_model` (its digest), `parameters`, `code` (git commit, whether the
-        checkout has changes, versions of libraries), `released_at` (UTC).
+        `raw_source` (table, format and version; empty of a file), `research_model` (its digest), `parameters`, `code`
+        (git commit, whether the checkout has changes, versions of libraries), `released_at` (UTC).
     """
     return {
+        "raw_source": raw_source or {},
         "research_model": {"digest": digest_estimator(research_model)},
         "parameters": {key: _plain(value) for key, value in sorted(all_parameters.items())},
         "code": {**describe_commit(Path.cwd()), "versions": _list_versions()},
@@ -126,8 +130,9 @@ def publish_release(  # noqa: PLR0913, PLR0917 - a release names all that it res
         metrics: `<name>_metrics` of each model in production.
 
     Returns:
-        The manifest: `model`, `promise`, `research_model` (its digest), `data` (rows and digest of `model_input`,
-        `row_counts`, `profile` of the features), `parameters`, `code`, `metrics`, `parity` and `released_at` (UTC).
+        The manifest: `model`, `promise`, `raw_source`, `research_model` (its digest), `data` (rows and digest of
+        `model_input`, `row_counts`, `profile` of the features), `parameters`, `code`, `metrics`, `parity` and
+        `released_at` (UTC).
 
     Raises:
         ParityError: If a model is out of tolerance, or the tables are not of one run; nothing is released then.

@@ -6,13 +6,14 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name that Spark's own guides use
 
 from kedro_handover.datasets.hadoop_files import escape_pattern, spark_url
 from kedro_handover.spark.session import get_spark
 from kedro_handover.text_tables.batches import MALFORMED_LINE, ROW_NUMBER
 from kedro_handover.text_tables.parquet_reader import is_text, open_parts
+from kedro_handover.text_tables.spark_rows import refuse_damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 FILE, FIRST_ROW = "_file", "_first_row"
 """Columns of a part: where it lies, and the number of its first row."""
-
-SEPARATOR = "\x01"
-"""Stands between the texts of a row where all are looked at together, so that two of them do not make a letter."""
 
 
 def read_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> DataFrame | None:
@@ -55,7 +53,7 @@ def read_parquet(fs: AbstractFileSystem, path: str, refuse: Refuse) -> DataFrame
         first_row += part.count_rows()
     rows = reduce(DataFrame.unionAll, (_read_parts(fs, numbered, columns) for numbered in alike.values()))
     texts = [field.name for field in columns if is_text(field.type)]
-    return _refuse_damaged(rows, texts, refuse) if texts else rows
+    return refuse_damaged(rows, texts, refuse) if texts else rows
 
 
 def _read_parts(
@@ -84,42 +82,6 @@ def _read_parts(
             for field in columns
         ),
     )
-
-
-def _refuse_damaged(rows: DataFrame, texts: list[str], refuse: Refuse) -> DataFrame:
-    """Have a job end at a text that is not UTF-8 or has a null byte, as the other reader does."""
-    together = F.concat_ws(SEPARATOR, *(F.col(f"`{name}`") for name in texts))
-    reasons = {
-        "holds a null byte in row {}: it is damaged. Download the file again.": together.contains("\0"),
-        "can't be read as Parquet: row {} is not UTF-8.": ~_is_utf8(together),
-    }
-    sound: Column = F.lit(True)  # noqa: FBT003 - Spark's
-    for reason, is_damaged in reasons.items():
-        sentence = F.concat(*_around(_say(reason, refuse)))
-        sound = F.when(is_damaged, F.raise_error(sentence).cast("boolean")).otherwise(sound)
-    return rows.filter(sound)
-
-
-def _around(sentence: str) -> list[Column]:
-    """Put the number of the row into a sentence."""
-    before, after = sentence.split("{}")
-    return [F.lit(before), F.format_number(ROW_NUMBER, 0), F.lit(after)]
-
-
-def _say(reason: str, refuse: Refuse) -> str:
-    """Give the sentence with which a file would be refused."""
-    try:
-        refuse(reason)
-    except Exception as error:  # noqa: BLE001 - whichever it raises
-        return str(error)
-
-
-def _is_utf8(text: Column) -> Column:
-    if hasattr(F, "is_valid_utf8"):  # Spark 4
-        is_valid: Column = F.is_valid_utf8(text)
-        return is_valid
-    # What is not UTF-8 is decoded to other letters.
-    return F.decode(text.cast("binary"), "UTF-8") == text
 
 
 def _has_one_text(type_: pa.DataType) -> bool:

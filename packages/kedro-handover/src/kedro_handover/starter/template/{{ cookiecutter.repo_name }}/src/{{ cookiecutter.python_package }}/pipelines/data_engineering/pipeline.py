@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
     """Make the pipeline: `raw_file` to `valid_rows`, `rejected_rows`, `features` and `model_input`."""
     return Pipeline(
         [
-            Node(nodes.read_file, "raw_file", "raw_rows", name="read_file"),
+            Node(nodes.read_file, "raw_file", ["raw_rows", "raw_source"], name="read_file"),
             Node(nodes.list_row_rules, None, "rules", name="list_row_rules"),
             Node(nodes.count_labels, "raw_rows", "label_counts", name="count_labels"),
             Node(nodes.find_repeated, "raw_rows", "repeated_ids", name="find_repeated"),
