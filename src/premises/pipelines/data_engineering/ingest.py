@@ -19,7 +19,7 @@ from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes.validation import count_labels, count_repeated_ids, name_columns, take_columns
 from kedro_handover.spark.row_local import row_local
 from kedro_handover.text import WHITE_SPACE, trim_text
-from kedro_handover.text_tables import describe_source
+from kedro_handover.text_tables import Source, describe_source
 from premises.census.contract import FLAGS, PREMISES, advise_on_columns, census_rules
 from premises.census.published import published_2016
 from premises.census.schema import ACTIVE, INACTIVE, SYNTHETIC_NAME_PREFIX, UNKNOWN, VINTAGES, Vintage
@@ -62,7 +62,7 @@ PATTERNS = {
 
 def read_census(
     census_file: RecordBatchReader | IntoFrameT, census: CensusParameters
-) -> tuple[RecordBatchReader | IntoFrameT, dict[str, Any]]:
+) -> tuple[RecordBatchReader | IntoFrameT, Source]:
     """Take the columns of the vintage from a census' file, part by part, and say which table it is.
 
     Args:

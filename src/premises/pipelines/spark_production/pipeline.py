@@ -19,6 +19,7 @@ from kedro_handover.reporting.parity_report import render_parity_markdown, rende
 
 PARAMETERS = "params:spark_production"
 PROJECT = "params:project"
+RECORDED = ["parameters", "research_model", "raw_source"]
 
 
 def create_pipeline(*, with_h2o: bool) -> Pipeline:
@@ -75,21 +76,15 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             Node(
                 choose_model,
                 {
-                    "handed_over_sql": "handed_over_sql",
                     "parameters": PARAMETERS,
-                    **{f"{model}_model": f"{model}_model" for model in models},
+                    **{name: name for name in ("handed_over_sql", *map("{}_model".format, models))},
                 },
                 "chosen_model",
                 name="choose_model",
             ),
             Node(digest_table, "model_input", "model_input_digest", name="digest_model_input"),
             Node(profile_features, ["features", PARAMETERS], "features_profile", name="profile_features"),
-            Node(
-                record_provenance,
-                ["parameters", "research_model", "raw_source"],
-                "provenance",
-                name="record_provenance",
-            ),
+            Node(record_provenance, RECORDED, "provenance", name="record_provenance"),
             Node(
                 publish_release,
                 {

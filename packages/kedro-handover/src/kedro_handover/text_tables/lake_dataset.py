@@ -98,7 +98,7 @@ class LakeTextTableDataset(AbstractDataset[Never, "DataFrame"]):
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
 
-        from kedro_handover.text_tables.spark_rows import number_rows, to_texts
+        from kedro_handover.text_tables.rows_on_spark import number_rows, to_texts
 
         try:
             version = self._find_version()

@@ -13,7 +13,7 @@ from kedro_handover.datasets.hadoop_files import escape_pattern, spark_url
 from kedro_handover.spark.session import get_spark
 from kedro_handover.text_tables.batches import MALFORMED_LINE, ROW_NUMBER
 from kedro_handover.text_tables.parquet_reader import is_text, open_parts
-from kedro_handover.text_tables.spark_rows import refuse_damaged
+from kedro_handover.text_tables.rows_on_spark import refuse_damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa

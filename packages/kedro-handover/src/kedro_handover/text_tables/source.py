@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kedro_handover.text_tables.batches import ROW_NUMBER
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 SOURCE = "source"
 """The key of the note."""
 
+Source: TypeAlias = dict[str, Any]
+"""The `table`, its `format`, and the number of its `version`; nothing of a file."""
 
-def describe_as(rows: DataFrame, source: dict[str, Any]) -> DataFrame:
+
+def describe_as(rows: DataFrame, source: Source) -> DataFrame:
     """Note down what rows are of.
 
     Args:
@@ -23,7 +26,7 @@ def describe_as(rows: DataFrame, source: dict[str, Any]) -> DataFrame:
     return rows.withMetadata(ROW_NUMBER, {SOURCE: source})
 
 
-def describe_source(table: Any) -> dict[str, Any]:
+def describe_source(table: Any) -> Source:
     """Say which table raw rows are of, and in which version.
 
     Args:

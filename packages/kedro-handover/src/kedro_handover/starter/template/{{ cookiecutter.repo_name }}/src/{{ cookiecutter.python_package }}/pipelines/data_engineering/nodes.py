@@ -1,20 +1,18 @@
 """The nodes of data_engineering that are this project's own: native frames in and out, on every engine."""
 
-from typing import Any
-
 import narwhals.stable.v2 as nw
 from kedro_handover.contract import Rule, RuleRecord, flag_violations, list_rules
 from kedro_handover.lazy_types import RecordBatchReader
 from kedro_handover.nodes import typing
 from kedro_handover.spark.row_local import row_local
-from kedro_handover.text_tables import describe_source
+from kedro_handover.text_tables import Source, describe_source
 from narwhals.stable.v2.typing import IntoFrame, IntoFrameT
 
 from {{ cookiecutter.python_package }}.contract import rules
 from {{ cookiecutter.python_package }}.schema import SCHEMA
 
 
-def read_file(raw_file: RecordBatchReader | IntoFrameT) -> tuple[RecordBatchReader | IntoFrameT, dict[str, Any]]:
+def read_file(raw_file: RecordBatchReader | IntoFrameT) -> tuple[RecordBatchReader | IntoFrameT, Source]:
     """Take the columns of the schema from the file, as text, by their names in the project; and say what it is of."""
     return typing.read_rows(raw_file, SCHEMA, "raw_file"), describe_source(raw_file)
 

@@ -26,6 +26,7 @@ INPUTS = (
 """What a release rests on, beside the metrics of its models."""
 
 TRAINED_ON = ["model_input", "research_model", "verification_rows", "row_counts", PARAMETERS]
+RECORDED = ["parameters", "research_model", "raw_source"]
 
 
 def create_pipeline(*, with_h2o: bool) -> Pipeline:
@@ -82,12 +83,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             ),
             Node(release.digest_table, "model_input", "model_input_digest", name="digest_model_input"),
             Node(release.profile_features, ["features", PARAMETERS], "features_profile", name="profile_features"),
-            Node(
-                release.record_provenance,
-                ["parameters", "research_model", "raw_source"],
-                "provenance",
-                name="record_provenance",
-            ),
+            Node(release.record_provenance, RECORDED, "provenance", name="record_provenance"),
             Node(
                 release.publish_release,
                 {name: name for name in (*INPUTS, *(f"{model}_metrics" for model in models))},
