@@ -72,6 +72,18 @@ def assert_bits_of_the_library(family, spark, tmp_path):
     assert same([found[i]["probability"] for i in taken], wanted)
 
 
+def test_a_session_is_given_a_model_once(fit_family, spark, monkeypatch):
+    written = []
+    write = spark_function.write_for_java
+    monkeypatch.setattr(spark_function, "write_for_java", lambda given: written.append(given.digest) or write(given))
+    family = fit_family("tree")
+    for session in (spark.newSession(), spark.newSession()):
+        for _ in range(2):
+            make_column(family.description, session)
+            make_column(family.description, session, with_score=True)
+    assert written == [family.description.digest] * 4
+
+
 def test_the_exp_of_the_function_is_that_of_the_c_library(spark):
     model = spark_function._load_class(spark)  # noqa: SLF001 - the class itself is tested
     jvm, gateway = spark._jvm, spark.sparkContext._gateway  # noqa: SLF001

@@ -155,7 +155,7 @@ def check_columns(description: Description, frame: DataFrame) -> None:
 
 
 def _register(name: str, type_: StructType, description: Description, spark: SparkSession, *, with_score: bool) -> None:
-    """Register the Java function in the session, from its own class loader, where jars are that were added later."""
+    """Register the Java function in the session, once, from the class loader where jars are that were added later."""
     session: Any = spark
     if not hasattr(session, "_jsparkSession"):
         msg = (
@@ -164,8 +164,12 @@ def _register(name: str, type_: StructType, description: Description, spark: Spa
         )
         raise HandOverError(msg)
     jvm, gateway = session._jvm, session.sparkContext._gateway  # noqa: SLF001 - pyspark offers no other way
+    functions = session._jsparkSession.sessionState().functionRegistry()  # noqa: SLF001
+    # The name has the model's digest in it, so what has it already is this model.
+    if functions.functionExists(jvm.org.apache.spark.sql.catalyst.FunctionIdentifier(name)):
+        return
     given = (
-        session._jsparkSession.sessionState().functionRegistry(),  # noqa: SLF001
+        functions,
         name,
         jvm.org.apache.spark.sql.types.DataType.fromJson(type_.json()),
         write_for_java(description),
