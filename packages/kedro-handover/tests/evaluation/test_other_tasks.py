@@ -144,3 +144,13 @@ def test_parity_of_a_number_is_in_its_unit(engine: Engine) -> None:
     assert found["r2"] == evaluate_predictions(candidate)[1][TEST]["r2"]
     assert found["r2_diff"] == found["r2"] - found["research_r2"] != 0
     assert "agreement" not in found
+
+
+def test_the_last_digits_of_a_number_move_no_row_to_another_decile() -> None:
+    research, moved = number_predictions(), number_predictions()
+    place = moved.schema.get_field_index("prediction")
+    for shift, is_stable in ((1e-9, True), (20.0, False)):
+        candidate = moved.set_column(place, "prediction", pc.add(moved["prediction"], shift))
+        found = compare_predictions(research, {"other": candidate})["other"]
+        assert found["n_diff"] == ROWS // 3
+        assert (found["psi"] == 0) is is_stable

@@ -46,7 +46,9 @@ def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
     table.add_column(f"{TRAIN} {first_title}", justify="right")
     for title in shown.values():
         table.add_column(title, justify="right")
-    table.add_column("agreement", justify="right")
+    has_labels = project.task != "regression"
+    if has_labels:
+        table.add_column("agreement", justify="right")
     table.add_column("seconds", justify="right")
     for model, by_split in metrics.items():
         test = by_split[TEST]
@@ -55,7 +57,7 @@ def print_results(  # noqa: PLR0913, PLR0917 - everything that a run shows
             f"{test['rows']:,}",
             f"{by_split[TRAIN][first]:.4f}",
             *(f"{test[metric]:.4f}" for metric in shown),
-            format_share(agreement[model]) if agreement and model in agreement else "",
+            *([format_share(agreement[model]) if agreement and model in agreement else ""] if has_labels else []),
             f"{seconds[model]:.1f}" if seconds and model in seconds else "",
         )
     console = Console()

@@ -86,7 +86,7 @@ def render_parity_report(  # noqa: PLR0913 - everything that the page shows
         figures={
             name: encode_figure(plot_disagreement(one["by_group"], project))
             for name, one in parity.items()
-            if one["by_group"] and one["n_diff"]
+            if any(of_group["mean_abs_diff"] for of_group in one["by_group"])
         },
         titles=TITLES,
     )
