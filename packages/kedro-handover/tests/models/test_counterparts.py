@@ -1,4 +1,4 @@
-"""What MLlib trains beside the research model, of several classes and of numbers, and what it has not."""
+"""What MLlib and H2O train beside the research model, of several classes and of numbers, and what MLlib has not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kedro_handover.errors import ConfigurationError
 from kedro_handover.evaluation.predictions import TRAIN
 from kedro_handover.models.family import find_family
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
-from kedro_handover.nodes.training import predict_on_spark, train_mllib
+from kedro_handover.nodes.training import TRAINERS, predict_on_spark
 from kedro_handover.tasks import Task, list_scores
 
 if TYPE_CHECKING:
@@ -57,16 +57,22 @@ def make_rows(task: Task, *, missing: bool = False) -> pd.DataFrame:
     )
 
 
-def train(spark: SparkSession, family: str, task: Task, *, missing: bool = False) -> pd.DataFrame:
-    """Train MLlib's counterpart of a fitted model of a family; what it predicts."""
-    rows = make_rows(task, missing=missing)
+def fit(family: str, task: Task, rows: pd.DataFrame, **more: Any) -> Any:
     model: Any = find_family(family).make_estimator(task, 0, None)
     last = f"{model.steps[-1][0]}__" if hasattr(model, "steps") else ""
-    model.set_params(**{f"{last}{name}": value for name, value in SMALL[family].items()})
-    model.fit(rows[FEATURES], rows["label"])
+    model.set_params(**{f"{last}{name}": value for name, value in (SMALL[family] | more).items()})
+    return model.fit(rows[FEATURES], rows["label"])
+
+
+def train(
+    spark: SparkSession, family: str, task: Task, *, by: str = "mllib", missing: bool = False, **more: Any
+) -> pd.DataFrame:
+    """Train the counterpart of a fitted model of a family; what it predicts."""
+    rows = make_rows(task, missing=missing)
+    model = fit(family, task, rows, **more)
     settings = parameters(NUMBERS if task == "regression" else CLASSES)
     frame, counts = spark.createDataFrame(rows), {f"{TRAIN}_known": ROWS}
-    trained = train_mllib(frame, model, rows[FEATURES].head(5), counts, settings)
+    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), counts, settings)
     assert list_scores(trained.verification.columns) == list_scores(predict_on_spark(trained, frame, settings).columns)
     return predict_on_spark(trained, frame, settings).toPandas()
 
@@ -84,6 +90,18 @@ def test_mllib_tells_several_classes_apart_but_for_boosters(spark: SparkSession,
     assert shares.sum(axis=1) == pytest.approx(1)
     assert found["prediction"].tolist() == shares.argmax(axis=1).tolist()
     assert (found["prediction"] == found["label"]).mean() > 0.7
+
+
+@pytest.mark.slow
+def test_a_booster_of_h2o_tells_several_classes_apart_as_that_of_research_does(spark: SparkSession) -> None:
+    rows = make_rows("multiclass")
+    research = fit("hist_gradient_boosting", "multiclass", rows, max_iter=30)
+    found = train(spark, "hist_gradient_boosting", "multiclass", by="h2o", max_iter=30).set_index("id").loc[rows["id"]]
+    shares = found[["probability_0", "probability_1", "probability_2"]].to_numpy()
+    assert shares.sum(axis=1) == pytest.approx(1)
+    assert found["prediction"].tolist() == shares.argmax(axis=1).tolist()
+    agreement = (found["prediction"].to_numpy() == research.predict(rows[FEATURES])).mean()
+    assert agreement > 0.8
 
 
 @pytest.mark.parametrize("family", [name for name in SMALL if name != "logistic_regression"])
