@@ -1,6 +1,7 @@
-"""A network of Keras goes to Spark as its own library; the slow tier, as TensorFlow is in no lock of this project.
+"""A network of Keras goes to Spark as its own library, on whichever of TensorFlow, JAX and PyTorch is installed.
 
-`uv pip install --python .venv/bin/python --constraint requirements.lock keras tensorflow-cpu` installs it.
+It is in the slow tier, as none of them is in a lock of this project. `uv pip install --python .venv/bin/python
+--constraint requirements.lock keras tensorflow-cpu` installs one beside the packages of the lock.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ from kedro_handover.testing import to_spark
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 NEAR = 1e-6
-"""TensorFlow adds up in another order in batches of another size."""
+"""A library adds up in another order in batches of another size."""
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def test_a_small_network_scores_on_spark_as_it_does_here(table, spark, tmp_path):
-    if find_spec("keras") is None:
+def test_a_small_network_scores_on_spark_as_it_does_here(table, spark, tmp_path, monkeypatch):
+    backend = next((name for name in BACKENDS if find_spec(name)), None)
+    if find_spec("keras") is None or backend is None:
         with pytest.raises(HandOverError, match=r"scored by keras none, and it was handed over with keras 3.9. Ship"):
             check_versions({"keras": "3.9"})
         pytest.skip("Keras is not installed; the sentence for a machine that lacks it was tried.")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setitem(spark.sparkContext.environment, "KERAS_BACKEND", backend)  # of the Python of executors
     import keras
 
     keras.utils.set_random_seed(7)
@@ -38,7 +44,7 @@ def test_a_small_network_scores_on_spark_as_it_does_here(table, spark, tmp_path)
     network.compile(optimizer="adam", loss="binary_crossentropy")
     network.fit(table.plain.to_numpy(), table.binary.astype(np.float32), epochs=3, verbose=0)
     handed = hand_over(network, prove_on=table.plain, as_library=True, classes=[False, True], tolerance=NEAR)
-    assert {"keras", keras.config.backend(), "numpy"} <= handed.versions.keys()
+    assert {"keras", backend, "numpy"} <= handed.versions.keys()
 
     rows = table.plain.assign(id=np.arange(len(table.plain)))
     frame = to_spark(pa.Table.from_pandas(rows, preserve_index=False), spark, tmp_path)
