@@ -138,7 +138,7 @@ REFUSED: dict[str, tuple[bytes | Callable[[Path], object], str]] = {
 
 
 IN_PROD_TOO = ("Latin-1 in the last line", "a missing column", "a quote that ends another", "a folder")
-"""Refused at the end, in the header, in the middle, before it is opened; as the reader is the same, the rest is slow."""
+"""Refused at the end, in the header, in the middle, before it is opened; the reader being one, the rest is slow."""
 
 
 @pytest.mark.parametrize(
