@@ -29,6 +29,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
         with_h2o: Whether H2O's model is one of them; H2O has to be installed then.
     """
     models = list_production_models(with_h2o=with_h2o)
+    fitted = [f"{model}_model" for model in models]
     training = Pipeline(
         [
             Node(choose_verification_rows, "model_input", "verification_rows", name="choose_verification_rows"),
@@ -75,10 +76,7 @@ def create_pipeline(*, with_h2o: bool) -> Pipeline:
             ),
             Node(
                 choose_model,
-                {
-                    "parameters": PARAMETERS,
-                    **{name: name for name in ("handed_over_sql", *map("{}_model".format, models))},
-                },
+                {"parameters": PARAMETERS, **{name: name for name in ("handed_over_sql", *fitted)}},
                 "chosen_model",
                 name="choose_model",
             ),

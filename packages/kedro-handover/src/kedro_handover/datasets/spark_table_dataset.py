@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LAKE_FORMATS = frozenset({"delta", "iceberg"})
 """Formats whose own log replaces a table in one step, and keeps the versions before it."""
 
+WRITTEN = ".written"
+"""Beside a table, what is to take its place."""
+
 
 def read_by_name(table_name: str, file_format: str, options: dict[str, Any]) -> SparkDataFrame:
     """Read a table that one of Spark's catalogs knows.
@@ -97,7 +100,7 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
             table.write.save(place, self._file_format, mode="overwrite", **new_columns)
             return
         fs, path = hadoop_path(place)
-        written = path.suffix(".written")  # the next save overwrites what a run that was killed has left there
+        written = path.suffix(WRITTEN)  # the next save overwrites what a run that was killed has left there
         options = {name: value for name, value in self._save_args.items() if name != "partitionBy"}
         partitions = self._save_args.get("partitionBy")
         table.write.save(written.toString(), self._file_format, mode="overwrite", partitionBy=partitions, **options)
@@ -112,6 +115,9 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
 
         Returns:
             The table; its columns are read from the files, unless they are known and the files are as they were.
+
+        Raises:
+            DatasetError: If it lies on S3, and a run was killed while it replaced the table.
         """
         from kedro_handover.spark.session import get_spark, hadoop_path
 
@@ -121,6 +127,12 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
         fs, path = hadoop_path(spark_path(self._protocol, str(self._get_load_path())))
         if self._file_format in LAKE_FORMATS:  # its log has the columns
             return spark.read.load(path.toString(), self._file_format, self._schema, **self._load_args)
+        if path.toString().startswith("s3") and _was_left_between(fs, path.suffix(WRITTEN)):
+            msg = (
+                f"{path.toString()} was about to be replaced when a run ended. S3 copies one object after the other: "
+                "the table may be incomplete. Run again what writes it."
+            )
+            raise DatasetError(msg)
         changed = fs.getFileStatus(path).getModificationTime() if fs.exists(path) else None
         known = self._known[0] if self._known is not None and self._known[1] == changed else self._schema
         table = spark.read.load(path.toString(), self._file_format, known, **self._load_args)
@@ -156,3 +168,12 @@ class SparkTableDataset(SparkDatasetV2):  # type: ignore[misc]
             return show_rows([], [])
         path = spark_path(self._protocol, str(self._get_load_path()))
         return preview_table(path, **self._credentials)
+
+
+def _was_left_between(fs: Any, written: Any) -> bool:
+    """Say whether a run has ended after it had written a table, and before that had taken its place."""
+    from kedro_handover._compat import get_jvm
+    from kedro_handover.spark.session import get_spark
+
+    temporary = get_jvm(get_spark().sparkContext).org.apache.hadoop.fs.Path(written, "_temporary")
+    return bool(fs.exists(written)) and not fs.exists(temporary)
