@@ -12,8 +12,8 @@ package kedro.handover;
 final class Masks extends Trees {
     private static final int MOST_LEAVES = Long.SIZE;
 
-    /** Masks of so many bytes are read as quickly as trees are walked. */
-    private static final long MOST_BYTES = 4 << 20;
+    /** Masks of more bytes fit no core's own cache, and wait for memory that others use too; trees that are walked do fit. */
+    private static final long MOST_BYTES = 2 << 20;
 
     /** What finding the interval of a feature costs, in steps of a walk. */
     private static final int FIND_INTERVAL = 12;
