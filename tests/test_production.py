@@ -213,7 +213,8 @@ def test_the_run_shows_every_model_and_the_parity_report(prod_storage) -> None:
 
 def test_the_release_names_all_that_it_rests_on(run_storage, prod_storage, spark) -> None:
     release = read_json(prod_storage, "06_models/release.json")
-    parts = {"model", "promise", "research_model", "data", "parameters", "code", "metrics", "parity"}
+    assert release["raw_source"] == {}  # a file, which has no versions
+    parts = {"model", "promise", "raw_source", "research_model", "data", "parameters", "code", "metrics", "parity"}
     assert set(release) == parts | {"released_at", "sha256"}
     assert release["promise"] == read_json(prod_storage, "06_models/promise.json")
     sql = (prod_storage / "06_models/handed_over.sql").read_text()
