@@ -28,7 +28,7 @@ def test_a_model_that_is_handed_over_exactly_differs_in_no_prediction(prod_run: 
 
 
 def test_every_engine_makes_a_number_of_every_feature(engine: Engine) -> None:
-    raw_rows = engine.from_arrow(nodes.read_file(read_raw(Path(__file__).parents[1])).read_all())
+    raw_rows = engine.from_arrow(nodes.read_file(read_raw(Path(__file__).parents[1]))[0].read_all())
     checked = engine.stored(nodes.check_rows(raw_rows, engine.stored(nodes.find_repeated(raw_rows))))
     rows = engine.rows(nodes.build_features(checked))
     assert all(isinstance(row[feature], float) for row in rows for feature in SCHEMA.features)
