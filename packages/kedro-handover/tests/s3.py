@@ -100,8 +100,8 @@ def start_s3(folder: Path) -> Iterator[S3]:
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
             "AWS_REGION": "us-east-1",
         }
-        s3 = S3(credentials["AWS_ENDPOINT_URL"], "s3a://census", credentials)
-        s3.files.mkdir("census")
+        s3 = S3(credentials["AWS_ENDPOINT_URL"], "s3a://bucket", credentials)
+        s3.files.mkdir("bucket")
         yield s3
     finally:
         server.terminate()
