@@ -47,15 +47,15 @@ def check(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_run_on_s3_gives_the_rows_of_a_laptop_and_tells_nobody_its_credentials(s3, tmp_path) -> None:
     base, prod = tmp_path / "base", tmp_path / "prod"
     run_on_a_laptop(base, f"rows={SMALL_CENSUS}")
-    s3.files.put(str(base / "01_raw"), "census/prod/01_raw", recursive=True)
+    s3.files.put(str(base / "01_raw"), "bucket/prod/01_raw", recursive=True)
     conf = shutil.copytree(PROJECT / "conf", tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
     with (conf / "prod/spark.yml").open("a", encoding="utf-8") as spark:
         spark.write(yaml.safe_dump(s3.settings))
     options = ("--env=prod", f"--conf-source={conf}", f"--params=storage={s3.root}/prod,{LOOSE_PARAMS}")
     said = check(kedro("run", *options, **s3.credentials))
-    s3.files.get("census/prod", str(prod), recursive=True)
+    s3.files.get("bucket/prod", str(prod), recursive=True)
     assert_same(prod, base)
-    released = json.loads(s3.files.cat(f"census/prod/{RELEASE}"))
+    released = json.loads(s3.files.cat(f"bucket/prod/{RELEASE}"))
     assert released["model"]["location"].startswith("s3")
     assert (prod / "08_reporting/parity_report.html").stat().st_size > 10_000
     predictions = read(prod, "07_model_output/predictions.parquet")
@@ -63,13 +63,13 @@ def test_a_run_on_s3_gives_the_rows_of_a_laptop_and_tells_nobody_its_credentials
     # Another release: one object is replaced, the one before is kept, and nothing lies beside them.
     nodes = "choose_model,digest_model_input,profile_features,record_provenance,publish_release"
     said += check(kedro("run", *options, f"--nodes={nodes}", **s3.credentials))
-    again = json.loads(s3.files.cat(f"census/prod/{RELEASE}"))
+    again = json.loads(s3.files.cat(f"bucket/prod/{RELEASE}"))
     assert again["model"] == released["model"]
     assert again["sha256"] != released["sha256"]
-    beside = {path.removeprefix("census/prod/06_models/") for path in s3.files.find("census/prod/06_models")}
+    beside = {path.removeprefix("bucket/prod/06_models/") for path in s3.files.find("bucket/prod/06_models")}
     assert [path for path in beside if "release" in path and not path.startswith("releases/")] == ["release.json"]
     assert len([path for path in beside if path.startswith("releases/")]) == 1
-    assert not [path for path in s3.files.find("census/prod") if ".written" in path]
+    assert not [path for path in s3.files.find("bucket/prod") if ".written" in path]
     for secret in (s3.credentials["AWS_ACCESS_KEY_ID"], s3.credentials["AWS_SECRET_ACCESS_KEY"]):
         assert secret not in said
         assert not [path for path in prod.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
@@ -82,7 +82,7 @@ from kedro_handover.spark.session import configure_spark, get_spark
 
 configure_spark(json.loads(sys.argv[1]))
 spark = get_spark()
-table = SparkTableDataset(filepath="s3a://census/kill/table.parquet", save_args={"partitionBy": "part"})
+table = SparkTableDataset(filepath="s3a://bucket/kill/table.parquet", save_args={"partitionBy": "part"})
 first, files = int(sys.argv[2]), int(sys.argv[3])
 if first:
     try:
@@ -115,7 +115,7 @@ def test_a_run_killed_while_objects_are_copied_leaves_what_is_refused_and_writte
     def count(path: str) -> int:
         return len([one for one in s3.files.find(path) if one.endswith(".parquet")])
 
-    table, written = "census/kill/table.parquet", "census/kill/table.parquet.written"
+    table, written = "bucket/kill/table.parquet", "bucket/kill/table.parquet.written"
     assert f"SAVED {FILES}" in finish(save(0, FILES))
     killed = save(1_000, FILES)
     while not s3.files.exists(f"{written}/_SUCCESS"):
@@ -127,6 +127,6 @@ def test_a_run_killed_while_objects_are_copied_leaves_what_is_refused_and_writte
     assert count(table) < FILES
     assert count(written) == FILES
     said = finish(save(2_000, FILES + 1))
-    assert "REFUSED s3a://census/kill/table.parquet was about to be replaced" in said
+    assert "REFUSED s3a://bucket/kill/table.parquet was about to be replaced" in said
     assert f"SAVED {FILES + 1}" in said
     assert (count(table), count(written)) == (FILES + 1, 0)
