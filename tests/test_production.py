@@ -330,6 +330,7 @@ def test_a_new_census_is_scored_with_the_last_release_and_nothing_is_trained(sma
     written = {"/".join(Path(name).parts[:2]) for name in files(tmp_path).keys() - models.keys()}
     assert written == {
         *(f"02_intermediate/{table}.parquet" for table in INTERMEDIATE),
+        "02_intermediate/raw_source.json",
         "02_intermediate/rules.json",
         "08_reporting/rejections.json",
         "08_reporting/drift.json",
