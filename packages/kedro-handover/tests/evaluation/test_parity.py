@@ -32,8 +32,10 @@ def compare(engine: Engine, research: pd.DataFrame, candidate: pd.DataFrame) -> 
 
 
 def expected_psi(research: np.ndarray, candidate: np.ndarray) -> float:
-    """Count in the deciles of research, in words of pandas; a bin is open below and closed above."""
-    edges = np.unique(np.quantile(research, np.arange(1, 10) / 10, method="inverted_cdf"))
+    """Count in the deciles of research, in words of pandas; each ends midway between two scores of research."""
+    ends = np.unique(np.quantile(research, np.arange(1, 10) / 10, method="inverted_cdf"))
+    following = pd.Series(np.unique(research), index=np.unique(research)).shift(-1)
+    edges = [(end + following[end]) / 2 for end in ends if end < research.max()]
     bins = pd.IntervalIndex.from_breaks([-np.inf, *edges, np.inf], closed="right")
     counts = [pd.cut(pd.Series(one), bins).value_counts().reindex(bins, fill_value=0) for one in (research, candidate)]
     p, q = (count.clip(lower=0.5) / len(research) for count in counts)
@@ -166,6 +168,12 @@ def test_the_stability_index_puts_ties_in_one_bin() -> None:
     research, candidate = [0.3] * 8 + [0.6] * 2, [0.3] * 5 + [0.6] * 5
     assert psi(research, candidate) == pytest.approx(-0.3 * math.log(5 / 8) + 0.3 * math.log(5 / 2), abs=LAST_BITS)
     assert psi([0.5] * 10, [0.5] * 10) == 0
+
+
+@pytest.mark.parametrize("research", [[place / 10 for place in range(1, 11)], [0.3] * 8 + [0.6] * 2])
+def test_no_decile_loses_a_row_to_a_difference_in_the_last_digits(research: list[float]) -> None:
+    assert psi(research, [float(np.nextafter(score, 1)) for score in research]) == 0
+    assert psi(research, [float(np.float32(score)) for score in research]) == 0
 
 
 def test_the_stability_index_counts_an_empty_bin_as_half_a_row() -> None:

@@ -116,7 +116,7 @@ def _measure_two(
 ) -> dict[str, Any]:
     (counted,) = of_score.values()
     aucs = (_auc_of(counted[counted["side"] == side].astype({"label": bool})) for side in ("research", "candidate"))
-    return {**_compare_labels(in_both, *aucs), "psi": _stability_of(counted, between=False)}
+    return {**_compare_labels(in_both, *aucs), "psi": _stability_of(counted)}
 
 
 def _measure_classes(in_both: pd.DataFrame, of_score: dict[str, pd.DataFrame], unit: float) -> dict[str, Any]:
@@ -255,14 +255,14 @@ def _auc_of(counted: pd.DataFrame) -> float:
     return _area(counts.reindex(columns=[False, True], fill_value=0).sort_index())
 
 
-def _stability_of(counted: pd.DataFrame, *, between: bool = True) -> float:
-    """Compute the PSI from the rows by `side` and `score`; `between`: see `_stability`."""
+def _stability_of(counted: pd.DataFrame) -> float:
+    """Compute the PSI from the rows by `side` and `score`."""
     by_score = counted.pivot_table(index="score", columns="side", values="rows", aggfunc="sum", fill_value=0)
     by_score = by_score.sort_index()
     values = by_score.index.to_numpy()
     research, candidate = by_score["research"].to_numpy(), by_score["candidate"].to_numpy()
     there = research > 0
-    return _stability(values[there], research[there], values, candidate, between=between)
+    return _stability(values[there], research[there], values, candidate)
 
 
 def _sum_groups(in_both: pd.DataFrame, scores: list[str], unit: float) -> list[dict[str, Any]]:
@@ -370,25 +370,19 @@ def _population_stability(pairs: pd.DataFrame) -> float:
 
 
 def _stability(
-    research: np.ndarray,
-    research_rows: np.ndarray,
-    candidate: np.ndarray,
-    candidate_rows: np.ndarray,
-    *,
-    between: bool = False,
+    research: np.ndarray, research_rows: np.ndarray, candidate: np.ndarray, candidate_rows: np.ndarray
 ) -> float:
     """Sum (q - p) ln(q / p) over the deciles of the research model; an empty share counts as half a row.
 
-    `research` are distinct scores in ascending order. Deciles end at one of them or, `between` scores, midway to the
-    next: a score that is larger in its last digits alone then stays in its decile.
+    `research` are distinct scores in ascending order. Deciles end midway between two of them: a score that differs in
+    its last digits alone then stays in its decile.
     """
     import numpy as np
 
     total = research_rows.sum()
-    ends = np.searchsorted(research_rows.cumsum(), np.arange(1, PSI_BINS) / PSI_BINS * total)
-    edges = np.unique(research[ends])
-    if between:
-        edges = np.unique((research[ends] + research[np.minimum(ends + 1, len(research) - 1)]) / 2)
+    ends = np.unique(np.searchsorted(research_rows.cumsum(), np.arange(1, PSI_BINS) / PSI_BINS * total))
+    ends = ends[ends < len(research) - 1]  # the highest score ends the last decile, which is open
+    edges = (research[ends] + research[ends + 1]) / 2
     shares = []
     for scores, rows in ((research, research_rows), (candidate, candidate_rows)):
         bins = np.searchsorted(edges, scores, side="left")
