@@ -91,17 +91,28 @@ def listen_only_on(jvm: Any, host: str) -> Iterator[None]:
         wildcard_field.set(impl, all_interfaces)
 
 
-def list_mojo_depths(model: Any) -> list[int]:
-    """Give the depth of each node of the tree in an H2O MOJO (`_computeGraph`: h2o-pysparkling-3.5 3.46.0.6).
+def measure_mojo_trees(model: Any) -> dict[str, int]:
+    """Measure the trees in an H2O MOJO (`_computeGraph` and its fields: h2o-pysparkling-3.5 3.46.0.6).
 
     Args:
-        model: An `H2OMOJOModel` of one tree.
-    """
-    from py4j.java_gateway import get_field
+        model: An `H2OMOJOModel`.
 
-    graph = get_java_object(model).unwrapMojoModel()._computeGraph(0)  # noqa: SLF001
-    nodes = get_field(get_field(graph, "subgraphArray").get(0), "nodesArray")
-    return [nodes.get(place).getDepth() for place in range(nodes.size())]
+    Returns:
+        Of a single tree `nodes` and `depth`, of several `nodes` and `trees`; nothing where the model has none.
+    """
+    from py4j.java_gateway import get_field, is_instance_of
+    from pyspark import SparkContext
+
+    mojo = get_java_object(model).unwrapMojoModel()
+    if not is_instance_of(get_gateway(SparkContext.getOrCreate()), mojo, "hex.genmodel.algos.tree.SharedTreeMojoModel"):
+        return {}
+    all_trees = -1
+    graphs = get_field(mojo._computeGraph(all_trees), "subgraphArray")  # noqa: SLF001
+    trees = [get_field(graphs.get(place), "nodesArray") for place in range(graphs.size())]
+    if len(trees) > 1:
+        return {"nodes": sum(nodes.size() for nodes in trees), "trees": len(trees)}
+    depth = max(trees[0].get(place).getDepth() for place in range(trees[0].size()))
+    return {"nodes": trees[0].size(), "depth": depth}
 
 
 def has_conf_file(loader: OmegaConfigLoader, name: str) -> bool:

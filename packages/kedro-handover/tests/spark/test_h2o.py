@@ -26,7 +26,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from cluster import answers, start_cluster
-from kedro_handover._compat import STOP_H2O, get_jvm, get_scala_object, list_mojo_depths
+from kedro_handover._compat import STOP_H2O, get_jvm, get_scala_object, measure_mojo_trees
 from kedro_handover.datasets.verified_model_dataset import predict_verification
 from kedro_handover.errors import H2OError
 from kedro_handover.models.estimators import make_h2o_tree
@@ -66,7 +66,7 @@ def test_a_training_gives_the_same_tree_again(spark) -> None:
 def test_the_private_names_of_h2o_that_the_library_uses_are_there(spark) -> None:
     features = make_rows()
     stump = train_h2o_tree(spark, features, features["width"] > 0.1, depth=1)
-    assert sorted(list_mojo_depths(stump)) == [0, 1, 1]
+    assert measure_mojo_trees(stump) == {"nodes": 3, "depth": 1}
     h2o = get_scala_object(get_jvm(spark.sparkContext).ai.h2o.sparkling, "H2OContext").get().get()
     found = {method.getName(): method for method in h2o.getClass().getMethods()}
     assert STOP_H2O in found

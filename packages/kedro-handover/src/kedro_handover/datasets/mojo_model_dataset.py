@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 
-from kedro_handover._compat import get_java_object, list_mojo_depths
+from kedro_handover._compat import get_java_object, measure_mojo_trees
 from kedro_handover.datasets.verified_model_dataset import VerifiedModelDataset
 
 if TYPE_CHECKING:
@@ -43,5 +43,4 @@ class MojoModelDataset(VerifiedModelDataset):
             return read_mojo(f"{path}/{MOJO_FILE}", json.load(file))
 
     def _describe_model(self, model: H2OMOJOModel) -> dict[str, Any]:
-        depths = list_mojo_depths(model)
-        return {"class": type(model).__name__, "nodes": len(depths), "depth": max(depths)}
+        return {"class": type(model).__name__, **measure_mojo_trees(model)}
