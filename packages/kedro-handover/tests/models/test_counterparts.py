@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from kedro_handover.datasets.mojo_model_dataset import MojoModelDataset
 from kedro_handover.errors import ConfigurationError
 from kedro_handover.evaluation.predictions import TRAIN
-from kedro_handover.models.family import find_family
+from kedro_handover.models.family import Counterpart, find_family
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
+from kedro_handover.nodes.research import search_models
+from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.nodes.training import TRAINERS, predict_on_spark
 from kedro_handover.tasks import Task, list_scores
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import SparkSession
 
 ROWS = 120
@@ -39,15 +46,15 @@ def parameters(tolerance: dict[str, Any]) -> SparkProductionParameters:
     return SparkProductionParameters.model_validate({**block, **tolerances})
 
 
-def make_rows(task: Task, *, missing: bool = False) -> pd.DataFrame:
+def make_rows(task: Task, *, missing: bool = False, rows: int = ROWS) -> pd.DataFrame:
     random = np.random.default_rng(0)
-    price, weight = random.normal(50, 20, ROWS), random.normal(5, 2, ROWS)
+    price, weight = random.normal(50, 20, rows), random.normal(5, 2, rows)
     value = price / 10 + weight
     if missing:
         price[::9] = np.nan
     return pd.DataFrame(
         {
-            "id": [str(place) for place in range(ROWS)],
+            "id": [str(place) for place in range(rows)],
             "split": "train",
             "fold": 0,
             "label": value if task == "regression" else (value > 9).astype("int64") + (value > 11),
@@ -58,6 +65,7 @@ def make_rows(task: Task, *, missing: bool = False) -> pd.DataFrame:
 
 
 def fit(family: str, task: Task, rows: pd.DataFrame, **more: Any) -> Any:
+    """Fit a family of no argument but those of `SMALL`, and of others that are named."""
     model: Any = find_family(family).make_estimator(task, 0, None)
     last = f"{model.steps[-1][0]}__" if hasattr(model, "steps") else ""
     model.set_params(**{f"{last}{name}": value for name, value in (SMALL[family] | more).items()})
@@ -115,3 +123,125 @@ def test_mllib_has_the_median_in_the_place_of_a_missing_value(spark: SparkSessio
     found = train(spark, "random_forest", "regression", missing=True)
     assert len(found) == ROWS
     assert found["prediction"].notna().all()
+
+
+WEIGHED = {
+    **SMALL,
+    "decision_tree": {"max_depth": 3, "min_samples_leaf": 5, "criterion": "gini"},
+    "hist_gradient_boosting": {"max_iter": 10, "max_depth": 3},
+    "gradient_boosting": {"n_estimators": 10},
+    "xgboost": {"n_estimators": 10, "max_depth": 3},
+    "lightgbm": {"n_estimators": 10, "num_leaves": 4},
+}
+WEIGHED.pop("linear_regression")
+
+
+def train_weighed(spark: SparkSession, family: str, class_weight: str | None, by: str) -> tuple[float, float]:
+    """Train a counterpart on rows of which a tenth is positive; the mean probability of research, and its own."""
+    rows = make_rows("multiclass", rows=1_000)
+    noise = np.random.default_rng(1).normal(0, 3, len(rows))
+    rows["label"] = (rows["price"] / 10 + rows["weight"] + noise).rank(pct=True) > 0.9
+    rows["fold"] = np.arange(len(rows)) % 3
+    grid = {name: [value] for name, value in WEIGHED[family].items()} or {"C": [1.0]}
+    wanted = SklearnResearchParameters.model_validate(
+        {"research_rows": None, "candidates": {family: grid}, "class_weight": class_weight, "seed": 0}
+    )
+    model, _ = search_models(rows.assign(split=np.where(np.arange(len(rows)) % 4, "train", "test")), wanted)
+    counts = {f"{TRAIN}_positive": int(rows["label"].sum()), f"{TRAIN}_negative": int((~rows["label"]).sum())}
+    frame, settings = spark.createDataFrame(rows), parameters(CLASSES)
+    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), counts, settings)
+    found = predict_on_spark(trained, frame, settings).toPandas()["probability"].mean()
+    return model.predict_proba(rows[FEATURES])[:, 1].mean(), found
+
+
+@pytest.mark.parametrize("family", WEIGHED)
+def test_classes_weigh_in_mllib_as_they_do_in_research(spark: SparkSession, family: str) -> None:
+    research, found = train_weighed(spark, family, "balanced", "mllib")
+    _, without = train_weighed(spark, family, None, "mllib")
+    assert without < 0.2
+    assert research > 0.25
+    assert found == pytest.approx(research, abs=0.1)
+
+
+@pytest.mark.parametrize("family", ["decision_tree", "logistic_regression", "xgboost"])
+def test_classes_weigh_in_h2o_as_they_do_in_research(spark: SparkSession, family: str) -> None:
+    research, found = train_weighed(spark, family, "balanced", "h2o")
+    assert research > 0.25
+    assert found == pytest.approx(research, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("family", "task"), [("logistic_regression", "multiclass"), ("linear_regression", "regression")]
+)
+def test_a_linear_model_of_h2o_is_saved_and_gives_the_same_when_it_is_loaded(
+    spark: SparkSession, tmp_path: Path, family: str, task: Task
+) -> None:
+    rows = make_rows(task)
+    settings = parameters(NUMBERS if task == "regression" else CLASSES)
+    frame = spark.createDataFrame(rows)
+    trained = TRAINERS["h2o"](
+        frame, fit(family, task, rows), rows[FEATURES].head(5), {f"{TRAIN}_known": ROWS}, settings
+    )
+    dataset = MojoModelDataset(filepath=str(tmp_path / "model"))
+    dataset.save(trained)
+    loaded = MojoModelDataset(filepath=str(tmp_path / "model")).load()
+    first, second = (
+        predict_on_spark(one, frame, settings).toPandas().sort_values("id", ignore_index=True)
+        for one in (trained, loaded)
+    )
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    described = json.loads(dataset.preview())
+    assert described == {"class": described["class"], "features": FEATURES}
+
+
+def test_a_forest_of_h2o_is_described_by_its_nodes_and_trees(spark: SparkSession, tmp_path: Path) -> None:
+    rows = make_rows("multiclass")
+    counts = {f"{TRAIN}_class_{label}": int((rows["label"] == label).sum()) for label in range(3)}
+    frame, model = spark.createDataFrame(rows), fit("random_forest", "multiclass", rows)
+    trained = TRAINERS["h2o"](frame, model, rows[FEATURES].head(5), counts, parameters(CLASSES))
+    dataset = MojoModelDataset(filepath=str(tmp_path / "model"))
+    dataset.save(trained)
+    described = json.loads(dataset.preview())
+    assert described["trees"] == 2 * 3  # one for each class
+    assert described["nodes"] > described["trees"]
+
+
+def counterpart(family: str, arguments: dict[str, Any], task: Task = "binary") -> Counterpart:
+    model = find_family(family).make_estimator(task, 0, None)
+    given = find_family(family).list_arguments(model) | arguments
+    settings = parameters(NUMBERS if task == "regression" else CLASSES)
+    return Counterpart(task=task, features=FEATURES, arguments=given, rows=1_000, parameters=settings)
+
+
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize(
+    ("family", "arguments", "wanted"),
+    [
+        ("decision_tree", {"min_samples_leaf": 0.0101}, {"minInstancesPerNode": 11}),
+        ("random_forest", {"min_samples_leaf": 7, "max_features": 0.5}, {"minInstancesPerNode": 7}),
+        ("hist_gradient_boosting", {"min_samples_leaf": 9, "max_iter": 3}, {"minInstancesPerNode": 9, "maxIter": 3}),
+        ("lightgbm", {"subsample": 0.5}, {"subsamplingRate": 1.0}),
+        ("lightgbm", {"subsample": 0.5, "subsample_freq": 1}, {"subsamplingRate": 0.5}),
+        ("logistic_regression", {"C": 0.1}, {"regParam": 0.01, "elasticNetParam": 0.0, "fitIntercept": True}),
+        ("logistic_regression", {"C": 0.1, "l1_ratio": 0.3}, {"regParam": 0.01, "elasticNetParam": 0.3}),
+        ("logistic_regression", {"penalty": "l1", "C": 1.0}, {"regParam": 0.001, "elasticNetParam": 1.0}),
+        ("logistic_regression", {"C": math.inf, "fit_intercept": False}, {"regParam": 0.0, "fitIntercept": False}),
+    ],
+)
+def test_the_arguments_of_research_are_those_of_mllibs_counterpart(
+    family: str, arguments: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    trainer = find_family(family).make_mllib(counterpart(family, arguments)).getStages()[-1]
+    assert {name: trainer.getOrDefault(name) for name in wanted} == pytest.approx(wanted)
+
+
+def test_predictions_of_h2os_booster_only_fall_with_a_feature_where_those_of_research_do(spark: SparkSession) -> None:
+    rows = make_rows("regression")
+    model = find_family("hist_gradient_boosting").make_estimator("regression", 0, None)
+    model.set_params(max_iter=5, monotonic_cst=(-1, 0)).fit(rows[FEATURES], rows["label"])
+    counts, settings = {f"{TRAIN}_known": ROWS}, parameters(NUMBERS)
+    trained = TRAINERS["h2o"](spark.createDataFrame(rows), model, rows[FEATURES].head(5), counts, settings)
+    along = rows.head(50).assign(price=np.linspace(0, 100, 50).astype("float32"), weight=np.float32(5))
+    along["id"] = [f"{place:02}" for place in range(50)]
+    found = predict_on_spark(trained, spark.createDataFrame(along), settings).toPandas().sort_values("id")
+    assert (found["prediction"].diff().dropna() <= 0).all()

@@ -7,6 +7,7 @@
 | `max_depth`, `max_leaf_nodes`, `num_leaves` | `maxDepth` | `maxDepth` |
 | `min_samples_leaf`, `min_child_samples` | `minInstancesPerNode` | `minRows` |
 | `subsample` | `subsamplingRate` | `sampleRate` |
+| `monotonic_cst`, `monotone_constraints` | none | `monotoneConstraints` |
 
 What has no counterpart: MLlib's GBT tells two classes apart, or predicts a number, and no more. It does not fit its
 leaves by Newton's method, so its probabilities are flatter and its labels and ranking are what is compared;
@@ -19,12 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from kedro_handover.errors import ConfigurationError
 from kedro_handover.handover.tree import FEATURES_COLUMN
-from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, assemble, depth_of
+from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, assemble, depth_of, leaf_rows_of
 from kedro_handover.tasks import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyspark.ml import Pipeline
 
 DEFAULTS = {"n_estimators": 100, "learning_rate": 0.3, "max_depth": 6, "min_rows": 1, "subsample": 1.0}
@@ -45,7 +44,7 @@ class _Booster(Family):
             )
             raise ConfigurationError(msg)
         make = GBTRegressor if of.task == "regression" else GBTClassifier
-        common = _common(of.arguments)
+        common = _common(of)
         booster = make(
             featuresCol=FEATURES_COLUMN,
             labelCol=LABEL_COLUMN,
@@ -64,7 +63,7 @@ class _Booster(Family):
         from ai.h2o.sparkling.ml.algos.regression import H2OGBMRegressor
 
         make = H2OGBMRegressor if of.task == "regression" else H2OGBMClassifier
-        common, h2o = _common(of.arguments), of.parameters.h2o
+        common, h2o = _common(of), of.parameters.h2o
         return make(
             featuresCols=of.features,
             labelCol=LABEL_COLUMN,
@@ -80,6 +79,7 @@ class _Booster(Family):
             convertUnknownCategoricalLevelsToNa=h2o.unknown_as_missing,
             ignoreConstCols=False,  # a MOJO would not know such a feature
             seed=of.parameters.seed,
+            **({"monotoneConstraints": constraints} if (constraints := _constrain(self, of)) else {}),
         )
 
 
@@ -137,17 +137,30 @@ class LightGBM(_Booster):
         return LGBMClassifier(random_state=seed, class_weight=class_weight, **repeatable)
 
 
-def _common(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _common(of: Counterpart) -> dict[str, Any]:
     """Give what all boosters have, by one name each."""
+    arguments = of.arguments
     names = {
         "n_estimators": ("n_estimators", "max_iter"),
         "learning_rate": ("learning_rate",),
-        "min_rows": ("min_samples_leaf", "min_child_samples"),
+        "min_rows": ("min_child_samples",),
         "subsample": ("subsample",),
     }
     found = {
         name: next((arguments[one] for one in ones if arguments.get(one) is not None), DEFAULTS[name])
         for name, ones in names.items()
     }
+    if "min_samples_leaf" in arguments:
+        found["min_rows"] = leaf_rows_of(of)
+    if arguments.get("subsample_freq") == 0:  # LightGBM takes all rows then
+        found["subsample"] = 1.0
     is_unbounded = not any(arguments.get(name) for name in ("max_depth", "max_leaf_nodes", "num_leaves"))
     return {**found, "max_depth": DEFAULTS["max_depth"] if is_unbounded else depth_of(arguments)}
+
+
+def _constrain(family: Family, of: Counterpart) -> dict[str, float]:
+    """Give H2O's `monotoneConstraints`, by feature."""
+    signs = of.arguments.get(family.monotone_argument) if family.monotone_argument else None
+    if not isinstance(signs, list | tuple):
+        return {}
+    return {name: float(sign) for name, sign in zip(of.features, signs, strict=True) if sign}

@@ -6,6 +6,7 @@ this one; a package adds one of its own by naming its class there.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 LABEL_COLUMN = "label"
 """For MLlib 0.0, 1.0, …; for H2O a text, which it takes for a class: "false" or "true", or the place of the class. Of a
 regression it is the number for both."""
+
+BALANCED = "balanced_"
+"""The attribute of a fitted model whose classes weighed alike, where its estimator has no argument that says so."""
 
 DEEPEST = 30
 """Levels of splits that MLlib's trees have at most."""
@@ -268,6 +272,37 @@ def impute_first(pipeline: Pipeline, features: list[str]) -> Pipeline:
     assembler, *stages = stages
     imputer = Imputer(strategy="median", inputCols=features, outputCols=imputed)
     return Pipeline(stages=[imputer, assembler.setInputCols(imputed), *stages])
+
+
+def find_class_weights(model: Any, arguments: Mapping[str, Any], rows_of: Mapping[Any, int]) -> dict[Any, float]:
+    """Find what a row of each class weighed when a model was fitted, for its counterparts to weigh them so too.
+
+    Args:
+        model: The fitted model.
+        arguments: Its arguments, as `Family.list_arguments` gives them.
+        rows_of: The rows of each class that counterparts are trained on, by its label.
+
+    Returns:
+        The weight by label; nothing where all rows weighed the same.
+    """
+    given = arguments.get("class_weight")
+    if given in ("balanced", "balanced_subsample") or arguments.get("is_unbalance") or hasattr(model, BALANCED):
+        return {label: sum(rows_of.values()) / (len(rows_of) * rows) for label, rows in rows_of.items()}
+    if given:
+        return {label: float(given.get(label, 1)) for label in rows_of}
+    if (arguments.get("scale_pos_weight") or 1) != 1:
+        return {True: float(arguments["scale_pos_weight"]), False: 1.0}
+    return {}
+
+
+def leaf_rows_of(of: Counterpart) -> int:
+    """Give the rows that a leaf of scikit-learn's trees has at least, which may be a share of all rows.
+
+    Args:
+        of: `min_samples_leaf` among its arguments, and `rows`.
+    """
+    least = of.arguments.get("min_samples_leaf") or 1
+    return math.ceil(least * of.rows) if isinstance(least, float) and least < 1 else int(least)
 
 
 def depth_of(arguments: Mapping[str, Any], deepest: int = DEEPEST) -> int:

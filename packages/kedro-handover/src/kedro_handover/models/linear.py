@@ -4,6 +4,8 @@
 | --- | --- | --- |
 | `StandardScaler` | `StandardScaler` | `standardize` |
 | `C` | `regParam` = 1 / (C n), n rows | `lambda` = 1 / (C n) |
+| `l1_ratio` | `elasticNetParam` | `alpha` |
+| `fit_intercept` | `fitIntercept` | `intercept` |
 | `max_iter`, `tol` | `maxIter`, `tol` | `maxIterations` |
 | `LinearRegression`, least squares | `LinearRegression`, the normal equations | GLM `gaussian`, `lambda` = 0 |
 
@@ -45,8 +47,9 @@ class Logistic(Family):
         model = LogisticRegression(
             featuresCol=SCALED_COLUMN,
             labelCol=LABEL_COLUMN,
-            regParam=1 / (of.arguments["C"] * of.rows),
-            elasticNetParam=0.0,
+            regParam=_strength(of),
+            elasticNetParam=_l1_ratio(of),
+            fitIntercept=of.arguments["fit_intercept"],
             standardization=False,  # it is done already
             maxIter=of.arguments["max_iter"],
             tol=min(of.arguments["tol"], 1e-6),
@@ -61,8 +64,9 @@ class Logistic(Family):
             labelCol=LABEL_COLUMN,
             family="binomial" if of.task == "binary" else "multinomial",
             standardize=True,
-            lambdaValue=[1 / (of.arguments["C"] * of.rows)],
-            alphaValue=[0.0],
+            lambdaValue=[_strength(of)],
+            alphaValue=[_l1_ratio(of)],
+            intercept=of.arguments["fit_intercept"],
             maxIterations=of.arguments["max_iter"],
             convertUnknownCategoricalLevelsToNa=of.parameters.h2o.unknown_as_missing,
             ignoreConstCols=False,  # a MOJO would not know such a feature
@@ -109,6 +113,17 @@ class Linear(Family):
             ignoreConstCols=False,  # a MOJO would not know such a feature
             seed=of.parameters.seed,
         )
+
+
+def _strength(of: Counterpart) -> float:
+    """Give the weight of the penalty for each row."""
+    return 0.0 if of.arguments["penalty"] is None else 1 / (of.arguments["C"] * of.rows)
+
+
+def _l1_ratio(of: Counterpart) -> float:
+    """Give the share of the absolute values in the penalty; the rest is of squares."""
+    named = {"l1": 1.0, "l2": 0.0}  # by `penalty`, an older argument
+    return float(named.get(of.arguments["penalty"], of.arguments["l1_ratio"] or 0))
 
 
 def _make_scaler() -> Any:

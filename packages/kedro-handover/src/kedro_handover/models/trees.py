@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro_handover.handover.tree import FEATURES_COLUMN
 from kedro_handover.models.estimators import ALL_FEATURES, make_h2o_tree, make_mllib_tree
-from kedro_handover.models.family import CRITERIA, LABEL_COLUMN, Counterpart, Family, assemble, depth_of
+from kedro_handover.models.family import CRITERIA, LABEL_COLUMN, Counterpart, Family, assemble, depth_of, leaf_rows_of
 from kedro_handover.tasks import Task
 
 if TYPE_CHECKING:
@@ -50,14 +50,13 @@ class DecisionTree(Family):
         return DecisionTreeClassifier(random_state=seed, class_weight=class_weight)
 
     def make_mllib(self, of: Counterpart) -> Pipeline:
-        bounded = {**of.arguments, "max_depth": depth_of(of.arguments)}
-        return make_mllib_tree(of.features, bounded, of.parameters.max_bins, of.parameters.seed, of.task)
+        return make_mllib_tree(of.features, _bound(of), of.parameters.max_bins, of.parameters.seed, of.task)
 
     def make_h2o(self, of: Counterpart) -> Any:
         h2o = of.parameters.h2o
         return make_h2o_tree(
             of.features,
-            {**of.arguments, "max_depth": depth_of(of.arguments)},
+            _bound(of),
             h2o.bins,
             h2o.histogram,
             of.parameters.seed,
@@ -91,7 +90,7 @@ class RandomForest(Family):
             "labelCol": LABEL_COLUMN,
             "numTrees": of.arguments["n_estimators"],
             "maxDepth": depth_of(of.arguments),
-            "minInstancesPerNode": of.arguments["min_samples_leaf"],
+            "minInstancesPerNode": leaf_rows_of(of),
             "featureSubsetStrategy": _strategy(of.arguments["max_features"]),
             "maxBins": of.parameters.max_bins,
             "seed": of.parameters.seed,
@@ -113,7 +112,7 @@ class RandomForest(Family):
             mtries=_mtries(of.arguments["max_features"], len(of.features)),
             sampleRate=self.sample_share,
             maxDepth=depth_of(of.arguments),
-            minRows=float(of.arguments["min_samples_leaf"]),
+            minRows=float(leaf_rows_of(of)),
             minSplitImprovement=0.0,
             nbins=h2o.bins,
             nbinsTopLevel=h2o.bins,
@@ -137,6 +136,11 @@ class ExtraTrees(RandomForest):
         if task == "regression":
             return ExtraTreesRegressor(random_state=seed)
         return ExtraTreesClassifier(random_state=seed, class_weight=class_weight)
+
+
+def _bound(of: Counterpart) -> dict[str, Any]:
+    """Give a tree's arguments with the bounds that its counterparts have to have."""
+    return {**of.arguments, "max_depth": depth_of(of.arguments), "min_samples_leaf": leaf_rows_of(of)}
 
 
 def _strategy(max_features: str | float | None) -> str:

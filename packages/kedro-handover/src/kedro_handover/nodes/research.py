@@ -22,7 +22,7 @@ from kedro_handover.frames import collect_to_pandas, free_names, prediction_colu
 from kedro_handover.handover.tree import LEARNED_MISSING, is_single_tree, to_narwhals
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame
-from kedro_handover.models.family import Family, find_family
+from kedro_handover.models.family import BALANCED, Family, find_family
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
 from kedro_handover.project import ProjectSpec
 from kedro_handover.tasks import (
@@ -163,7 +163,11 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
     features = [name for name in train.columns if name not in KEYS]
     folds = train["fold"].nunique()
     warn_of_few(research_rows, parameters)
-    score, _ = SCORES[find_task(train)]
+    task = find_task(train)
+    score, _ = SCORES[task]
+    if parameters.class_weight is not None and task == "regression":
+        msg = "sklearn_research.class_weight: a number to predict has no classes to weigh. Make it null."
+        raise ConfigurationError(msg)
     tried = []
     for name, grid in parameters.candidates.grids.items():
         logger.info(
@@ -191,7 +195,10 @@ def search_models(research_rows: DataFrame, parameters: SklearnResearchParameter
         chosen[f"mean_{score}"],
         _describe(chosen),
     )
-    model = clone(estimator).fit(train[features], train["label"])
+    weights = _weigh_rows(estimator, find_family(chosen["family"]), train["label"], parameters.class_weight)
+    model = clone(estimator).fit(train[features], train["label"], **weights)
+    if weights:
+        setattr(model, BALANCED, True)
     if hasattr(model, "tree_") and train[features].isna().any(axis=None):
         setattr(model, LEARNED_MISSING, True)  # scikit-learn gives each node a direction, learned or not
     if getattr(model, "tree_", None) is not None and model.get_n_leaves() == 1:
@@ -267,7 +274,9 @@ def _try_candidates(
     # Threads are enough: a fit releases the interpreter's lock.
     with warnings.catch_warnings(), parallel_config("threading", n_jobs=-1):
         warnings.filterwarnings("ignore", "The estimator .* does not support callbacks")
-        search.fit(train[features], train["label"])
+        search.fit(
+            train[features], train["label"], **_weigh_rows(estimator, family, train["label"], parameters.class_weight)
+        )
     results = search.cv_results_
     argument_at = {place: argument for argument, place in zip(grid, places, strict=True)}
     return [
@@ -285,6 +294,20 @@ def _try_candidates(
             results["params"], results["mean_test_score"], results["std_test_score"], strict=True
         )
     ]
+
+
+def _weigh_rows(estimator: Any, family: Family, labels: Any, class_weight: str | None) -> dict[str, Any]:
+    """Give `fit` of an estimator that has no `class_weight` itself the weight of each row."""
+    from sklearn.utils.class_weight import compute_sample_weight
+    from sklearn.utils.validation import has_fit_parameter
+
+    if class_weight is None or "class_weight" in family.list_arguments(estimator):
+        return {}
+    name, last = estimator.steps[-1] if hasattr(estimator, "steps") else ("", estimator)
+    if not has_fit_parameter(last, "sample_weight"):
+        msg = f"sklearn_research.class_weight: {family.title} can't weigh rows. Make it null, or leave the family out."
+        raise ConfigurationError(msg)
+    return {f"{name}__sample_weight" if name else "sample_weight": compute_sample_weight(class_weight, labels)}
 
 
 def _find_simplest(tried: list[tuple[Any, dict[str, Any]]], folds: int, score: str) -> int:

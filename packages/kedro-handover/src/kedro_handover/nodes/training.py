@@ -17,15 +17,26 @@ from kedro_handover.evaluation.predictions import TEST, TRAIN
 from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
-from kedro_handover.models.family import LABEL_COLUMN, Counterpart, Family, find_family, find_family_of, impute_first
+from kedro_handover.models.family import (
+    LABEL_COLUMN,
+    Counterpart,
+    Family,
+    find_class_weights,
+    find_family,
+    find_family_of,
+    impute_first,
+)
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.nodes.research import collect_research_rows, score_features
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
-from kedro_handover.tasks import count_split, find_task, list_scores
+from kedro_handover.tasks import Task, count_split, find_task, list_outcomes, list_scores
 
 logger = logging.getLogger(__name__)
 
 VERIFICATION_ROWS = 50
+
+WEIGHT_COLUMN = "__class_weight__"
+"""What a row weighs when a counterpart is trained, where the classes of the research model weighed differently."""
 
 
 def choose_verification_rows(model_input: IntoFrame) -> DataFrame:
@@ -127,8 +138,11 @@ def train_mllib(
         ConfigurationError: If the model is of no family that has a counterpart.
     """
     family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
-    rows = _label_training_rows(model_input, "double")
+    weights = _find_weights(research_model, family, row_counts, of.task)
+    rows = _label_training_rows(model_input, "double", weights)
     pipeline = family.make_mllib(of)
+    if weights:
+        _weigh(pipeline.getStages()[-1], family, "MLlib")
     if _has_missing(rows, of.features):
         pipeline = impute_first(pipeline, of.features)
     return _verify(pipeline.fit(rows), verification_rows)
@@ -160,10 +174,12 @@ def train_h2o(
     from kedro_handover.spark.h2o import train_in_h2o
 
     family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
-    rows = _label_training_rows(model_input, "double" if of.task == "regression" else "string")
+    weights = _find_weights(research_model, family, row_counts, of.task)
+    rows = _label_training_rows(model_input, "double" if of.task == "regression" else "string", weights)
 
     def make_estimator() -> Any:
-        return family.make_h2o(of)
+        estimator = family.make_h2o(of)
+        return _weigh(estimator, family, "H2O") if weights else estimator
 
     return _verify(train_in_h2o(make_estimator, rows, parameters.h2o.attempts), verification_rows)
 
@@ -225,11 +241,36 @@ def _has_missing(rows: SparkDataFrame, features: list[str]) -> bool:
     return bool(rows.where(reduce(or_, is_missing)).head(1))
 
 
-def _label_training_rows(model_input: SparkDataFrame, kind: str) -> SparkDataFrame:
-    """Select the training split, with the label in the type that a trainer expects."""
+def _find_weights(model: Any, family: Family, row_counts: dict[str, int], task: Task) -> dict[Any, float]:
+    """Find what a row of each label weighs in training; nothing where all weigh the same."""
+    if task == "regression":
+        return {}
+    outcomes = list_outcomes(row_counts)
+    labels = [outcome == "positive" if task == "binary" else outcomes.index(outcome) for outcome in outcomes]
+    rows_of = {label: row_counts[f"{TRAIN}_{outcome}"] for label, outcome in zip(labels, outcomes, strict=True)}
+    return find_class_weights(model, family.list_arguments(model), rows_of)
+
+
+def _weigh(trainer: Any, family: Family, library: str) -> Any:
+    """Have a trainer of MLlib or H2O weigh rows."""
+    if not hasattr(trainer, "setWeightCol"):
+        msg = (
+            f"{library}'s counterpart of {family.title} can't weigh rows, and the classes of the research model weigh "
+            "differently. Set sklearn_research.class_weight to null, or search among other families."
+        )
+        raise ConfigurationError(msg)
+    return trainer.setWeightCol(WEIGHT_COLUMN)
+
+
+def _label_training_rows(model_input: SparkDataFrame, kind: str, weights: dict[Any, float]) -> SparkDataFrame:
+    """Select the training split, with the label in the type that a trainer expects, and what each row weighs."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    return model_input.where(F.col("split") == TRAIN).withColumn(LABEL_COLUMN, F.col("label").cast(kind))
+    rows, label = model_input.where(F.col("split") == TRAIN), F.col("label")
+    if weights:
+        weight = reduce(lambda rest, of: F.when(label == of[0], of[1]).otherwise(rest), weights.items(), F.lit(1.0))
+        rows = rows.withColumn(WEIGHT_COLUMN, weight)
+    return rows.withColumn(LABEL_COLUMN, label.cast(kind))
 
 
 def _verify(model: Any, verification_rows: DataFrame) -> VerifiedModel:
