@@ -32,6 +32,7 @@ from processes import (  # noqa: F401 - the tests of the project take them from 
     listening_addresses,
     listening_sockets,
     programs_under,
+    short_lived_environment,
 )
 
 if TYPE_CHECKING:
@@ -175,12 +176,16 @@ def open_session(
     )
 
 
-def kedro(*arguments: str, cwd: Path = PROJECT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Kedro's command line in a process of its own."""
+def kedro(
+    *arguments: str, cwd: Path = PROJECT, short_lived: bool = True, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Kedro's command line in a process of its own; Java, if it starts, has no options but its own and Spark's if
+    the process is not to be short-lived.
+    """
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=cwd,
-        env=fresh_environment(**variables),
+        env=(short_lived_environment if short_lived else fresh_environment)(**variables),
         capture_output=True,
         text=True,
         check=False,
@@ -227,7 +232,7 @@ def prod_storage(run_storage: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
     def build(storage: Path) -> None:
         shutil.copytree(run_storage / "01_raw", storage / "01_raw", copy_function=os.link)
-        done = kedro("run", "--env=prod", f"--params=storage={storage}")
+        done = kedro("run", "--env=prod", f"--params=storage={storage}", short_lived=False)  # as a user's run does
         assert done.returncode == 0, done.stdout + done.stderr
         (storage / "stdout.txt").write_text(done.stdout)
 

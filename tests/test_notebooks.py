@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from kedro.io import DatasetError
 
-from conftest import PROJECT, fresh_environment, open_session
+from conftest import PROJECT, open_session
 from premises.census.schema import CREDIT
+from processes import short_lived_environment
 
 pytestmark = pytest.mark.spark
 
@@ -76,7 +77,9 @@ def clone_project(place: Path) -> Path:
 def make(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make there, with the Python that runs the tests."""
     command = ["make", f"BIN={Path(sys.executable).parent}", *arguments]
-    return subprocess.run(command, cwd=place, env=fresh_environment(), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=place, env=short_lived_environment(), capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import PROJECT, build_once, fresh_environment, run_on_a_laptop
+from conftest import PROJECT, build_once, run_on_a_laptop
 from packaged import Job, Package, link_census, make_package
+from processes import short_lived_environment
 from storage import LOOSE_PARAMS, SMALL_CENSUS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def start(package, tmp_path) -> Iterator[Any]:
     def start_job(command: list[str], *, checkout: bool = False) -> Job:
         folder = tmp_path / f"empty{len(jobs)}"
         folder.mkdir()
-        environment = fresh_environment() if checkout else package.environment
+        environment = short_lived_environment() if checkout else package.environment
         process = subprocess.Popen(
             command,
             cwd=PROJECT if checkout else folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import pytest
 from cluster import Cluster, start_cluster, wait_for
 from conftest import listening_addresses, programs_under
 from packaged import SHORT_LIVED, assert_same, assert_same_tables, link_census, released_files
-from storage import SAME_TABLES, read, read_json
+from storage import LOOSE_PARAMS, SAME_TABLES, read, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,19 +25,12 @@ pytestmark = pytest.mark.spark
 KILLS = [("check_premises", "save"), ("train_mllib", "RandomForest.scala"), ("score_rows", "save")]
 """When a worker is killed: the node that has begun, and a stage of the job whose task is lost.
 
-`make test` has the first, `make test-all` all in one run."""
-
-
-@pytest.fixture
-def cluster(tmp_path) -> Iterator[Cluster]:
-    """A cluster whose workers may be killed."""
-    with start_cluster(tmp_path / "cluster") as found:
-        yield found
+`make test` has the first, on a small census; `make test-all` all in one run, on a whole one."""
 
 
 @pytest.fixture(scope="module")
-def whole_cluster(tmp_path_factory) -> Iterator[Cluster]:
-    """A cluster that stays whole, for all tests that kill nothing."""
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """One cluster for all: a worker that is killed has another take its place."""
     with start_cluster(tmp_path_factory.mktemp("cluster")) as found:
         yield found
 
@@ -64,16 +57,25 @@ def test_the_wheel_alone_runs_from_an_empty_folder(released, small) -> None:
     assert released_files(released)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Events:
-    """What Spark writes into its event log."""
+    """What Spark writes into its event log, of one application."""
 
     folder: Path
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    bytes_read: int = 0
 
     def read(self) -> list[dict[str, Any]]:
-        text = "".join(path.read_text() for path in self.folder.iterdir())
-        # Not splitlines(): Spark tells of expressions that have other ends of lines in them.
-        return [json.loads(line) for line in text.split("\n")[:-1]]
+        """All events so far; what has been read before is not read again."""
+        for path in self.folder.iterdir():
+            with path.open("rb") as stream:
+                stream.seek(self.bytes_read)
+                whole = stream.read().rpartition(b"\n")[0]
+            if whole:
+                self.bytes_read += len(whole) + 1
+                # Not splitlines(): Spark tells of expressions that have other ends of lines in them.
+                self.seen += map(json.loads, whole.split(b"\n"))
+        return self.seen
 
     def jobs(self, stage: str) -> list[dict[str, Any]]:
         """The jobs so far that have such a stage."""
@@ -90,12 +92,16 @@ class Events:
 
 
 @pytest.mark.parametrize(
-    "kills", [KILLS[:1], pytest.param(KILLS, marks=pytest.mark.slow)], ids=["one worker", "three workers"]
+    ("kills", "census"),
+    [(KILLS[:1], "small"), pytest.param(KILLS, "run_storage", marks=pytest.mark.slow)],
+    ids=["one worker", "three workers"],
 )
 def test_spark_submit_gives_the_rows_of_a_laptop_though_workers_are_killed(  # noqa: PLR0913, PLR0917
-    package, cluster, start, run_storage, tmp_path, kills
+    package, cluster, start, request, tmp_path, kills, census
 ) -> None:
-    storage = link_census(tmp_path / "storage", run_storage)
+    research = request.getfixturevalue(census)
+    storage = link_census(tmp_path / "storage", research)
+    params = f"--params=storage={storage}" + (f",{LOOSE_PARAMS}" if census == "small" else "")
     events = Events(tmp_path / "events")
     events.folder.mkdir()
     python, asked = bare_python(tmp_path)
@@ -106,7 +112,7 @@ def test_spark_submit_gives_the_rows_of_a_laptop_though_workers_are_killed(  # n
         "spark_eventLog_dir": f"file://{events.folder}",
         **SHORT_LIVED,
     }
-    job = start(package.spark_submit(cluster.master, f"--params=storage={storage}", **settings))
+    job = start(package.spark_submit(cluster.master, params, **settings))
     killed, stages = [], []
     for node, stage in kills:
         job.wait_for_node(node)
@@ -137,17 +143,17 @@ def test_spark_submit_gives_the_rows_of_a_laptop_though_workers_are_killed(  # n
     assert {(event["Stage ID"], event["Task Info"]["Index"]) for event in lost.values()} <= done  # by another executor
 
     assert not asked.exists()  # executors need no Python, least of all one with our packages
-    assert_same(storage, run_storage)
+    assert_same(storage, research)
     assert released_files(storage)
     predictions = pq.read_table(storage / "07_model_output/predictions.parquet")
-    assert predictions.num_rows == read(run_storage, "04_feature/features.parquet").num_rows
+    assert predictions.num_rows == read(research, "04_feature/features.parquet").num_rows
 
 
 def test_a_submitted_run_refuses_a_storage_of_this_machine_if_the_master_may_be_on_another(
-    package, whole_cluster, start, small, tmp_path
+    package, cluster, start, small, tmp_path
 ) -> None:
     storage = link_census(tmp_path / "storage", small)
-    master, *rest = package.spark_submit(whole_cluster.master, f"--params=storage={storage}")[1:]
+    master, *rest = package.spark_submit(cluster.master, f"--params=storage={storage}")[1:]
     name = master.replace("127.0.0.1", "LOCALHOST")  # it answers, and is no name that is known for this machine
     job = start(["spark-submit", name, *rest])
     said = job.process.communicate()[0]
@@ -156,11 +162,11 @@ def test_a_submitted_run_refuses_a_storage_of_this_machine_if_the_master_may_be_
     assert [path.name for path in storage.iterdir()] == ["01_raw"]
 
 
-def test_a_laptop_runs_on_the_cluster_by_naming_its_master(whole_cluster, start, small, tmp_path) -> None:
+def test_a_laptop_runs_on_the_cluster_by_naming_its_master(cluster, start, small, tmp_path) -> None:
     storage = link_census(tmp_path / "storage", small)
-    options = [f"--params=master={whole_cluster.master},storage={storage}", "--pipelines=data_engineering"]
+    options = [f"--params=master={cluster.master},storage={storage}", "--pipelines=data_engineering"]
     job = start([sys.executable, "-m", "kedro", "run", "--env=prod", *options], checkout=True)
     job.wait_for_node("count_rows")
-    assert len(whole_cluster.executors()) == 2
+    assert len(cluster.executors()) == 2
     job.finish()
     assert_same_tables(storage, small, SAME_TABLES[:-1])  # all but the predictions of research

@@ -151,7 +151,7 @@ def programs_started_by(*arguments: str) -> tuple[int, set[str], str]:
     seen = set()
     while process.poll() is None:
         seen |= set(programs_under(process.pid).values())
-        time.sleep(0.01)
+        time.sleep(0.03)  # the shortest JVM lives longer
     reader.join()
     process.stdout.close()
     return process.returncode, seen, "".join(said)
@@ -210,7 +210,7 @@ def conf_with(folder: Path, **changes: str) -> Path:
 
 def assert_refused(storage: Path, message: str, *options: str, **variables: str) -> None:
     start = time.monotonic()
-    done = kedro("run", "--env=prod", f"--params=storage={storage}", *options, **variables)
+    done = kedro("run", "--env=prod", f"--params=storage={storage}", *options, short_lived=False, **variables)
     seconds = time.monotonic() - start
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, said
@@ -261,7 +261,7 @@ def test_a_spark_home_with_no_spark_is_refused(tmp_path) -> None:
 
 def test_a_storage_of_one_machine_is_refused_where_spark_works_on_others(tmp_path) -> None:
     storage = put_census(tmp_path)
-    done = kedro("run", "--env=prod", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9")
+    done = kedro("run", "--env=prod", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9", short_lived=False)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, said
     assert "02_intermediate/checked_rows.parquet is a path of this machine, and yarn works on others" in said
@@ -276,7 +276,7 @@ def test_a_mount_that_all_machines_have_is_no_storage_of_one(tmp_path) -> None:
     settings_file = conf / "prod/globals.yml"
     settings_file.write_text(settings_file.read_text().replace("storage_is_shared: false", "storage_is_shared: true"))
     options = (f"--conf-source={conf}", f"--params=storage={storage},master=yarn,driver_host=10.0.0.9")
-    done = kedro("run", "--env=prod", *options)
+    done = kedro("run", "--env=prod", *options, short_lived=False)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, said
     assert "Spark does not start on master yarn" in said  # there is none here

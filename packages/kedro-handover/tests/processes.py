@@ -19,6 +19,15 @@ def fresh_environment(**changes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(SPARK_VARIABLES)} | changes
 
 
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Options of a JVM that lives for seconds: it should not spend them on making its code fast."""
+
+
+def short_lived_environment(**changes: str) -> dict[str, str]:
+    """The same for a process whose Java is not what is tested."""
+    return fresh_environment(JAVA_TOOL_OPTIONS=SHORT_LIVED, **changes)
+
+
 def listening_addresses(pid: int) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """Addresses that a process listens on."""
     return {address for address, _ in listening_sockets(pid)}

