@@ -158,6 +158,16 @@ def test_what_is_kept_in_memory_alone_is_named_with_the_node_that_makes_it(run_s
     )
 
 
+def test_all_that_is_kept_in_memory_alone_is_named_at_once(run_storage: Path) -> None:
+    with open_session(run_storage, env="prod") as session, pytest.raises(ConfigurationError) as refused:
+        session.run(node_names=["publish_release"])
+    names = ["choose_model", "digest_model_input", "profile_features", "record_provenance"]
+    assert str(refused.value) == (
+        "chosen_model, features_profile, model_input_digest, provenance are not in the catalog, so they are not kept "
+        f"between runs. Run {', '.join(f'spark_production.{name}' for name in names)} as well."
+    )
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
     from kedro_handover.project import ProjectSpec
 
@@ -72,12 +73,22 @@ class InputHooks(ProjectHooks):
 
     @staticmethod
     def _check_memory(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Refuse a run that starts from what is kept in memory alone: a node that makes it has to run as well."""
-        for name in sorted(name for name in pipeline.inputs() if name not in catalog):
-            made = registered.values()
-            makers = sorted({node.name for one in made for node in one.nodes if name in node.outputs})
-            how = f"Run {makers[0]} as well." if makers else "No node makes it: name it in the catalog."
-            msg = f"{name} is not in the catalog, so it is not kept between runs. {how}"
+        """Refuse a run that starts from what is kept in memory alone: the nodes that make it have to run as well."""
+        made = {name: node for one in registered.values() for node in one.nodes for name in node.outputs}
+        missing: dict[str, Node] = {}
+        waiting = sorted(name for name in pipeline.inputs() if name not in catalog)
+        while waiting:
+            name = waiting.pop()
+            if name not in made:
+                msg = f"{name} is not in the catalog, so it is not kept between runs. No node makes it: name it there."
+                raise ConfigurationError(msg)
+            missing[name] = made[name]
+            waiting += [more for more in made[name].inputs if more not in catalog and more not in missing]
+        if missing:
+            names = ", ".join(sorted(missing))
+            are = "is not in the catalog, so it is" if len(missing) == 1 else "are not in the catalog, so they are"
+            nodes = ", ".join(sorted({node.name for node in missing.values()}))
+            msg = f"{names} {are} not kept between runs. Run {nodes} as well."
             raise ConfigurationError(msg)
 
     def _check_local(self, name: str, path: str, project: ProjectSpec | None) -> None:
