@@ -175,3 +175,20 @@ def test_a_log_file_that_can_not_be_written_is_told_once(project: ToyProject) ->
     (line,) = [line for line in done.stderr.splitlines() if "there is no log file of this run" in line]
     file = project.folder / "no/toy.log"
     assert line == f"{file} can't be written to (No such file or directory): there is no log file of this run."
+
+
+def test_without_a_log_file_a_failed_run_is_one_sentence_all_the_same(project: ToyProject) -> None:
+    project.write("conf/logging.yml", LOGGING_YML.replace("toy.log", "no/toy.log"))
+    for file in project.folder.rglob("orders.csv"):
+        file.unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "kedro", "run"],
+        cwd=project.folder,
+        env=fresh_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")] == [done.stderr.splitlines()[-1]]

@@ -21,6 +21,7 @@ def drop_unwritable_log_files() -> None:
                 Path(handler.baseFilename).open("a", encoding="utf-8").close()
             except OSError as error:
                 owner.removeHandler(handler)
+                owner.addHandler(logging.NullHandler())  # with none, Python writes what is for the file to the terminal
                 dropped[handler.baseFilename] = error.strerror
     for file, reason in dropped.items():
         logger.warning("%s can't be written to (%s): there is no log file of this run.", file, reason)
