@@ -43,6 +43,10 @@ def test_a_run_on_spark_is_watched_to_its_end(project: ToyProject, spark) -> Non
     assert spark.read.parquet(str(project.folder / "data/02_intermediate/orders.parquet")).count() == 2
     progress = spark_hooks.hooks._progress  # noqa: SLF001 - what it was told shows only while Spark works for seconds
     assert progress.node == "write_report"
+    jobs = spark.sparkContext._jsc.sc().statusStore().jobsList(None)  # noqa: SLF001 - what Spark's own pages show
+    names = [jobs.apply(place).description() for place in range(jobs.size())]
+    assert {name.get() for name in names if name.isDefined()} == {"read_orders", "count_orders"}
+    assert spark.sparkContext.getLocalProperty("spark.job.description") is None
     assert not progress._thread.is_alive()  # noqa: SLF001
 
 

@@ -113,14 +113,22 @@ class SparkHooks(ProjectHooks):
         return result
 
     @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Name the node for the bar and for Spark's pages, whose own names say where in the code a job was asked for.
+
+        Args:
+            node: What is about to run; its inputs may cost Spark jobs before.
+        """
+        self._name(node.name)
+
+    @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Name the node for the bar: Spark's own names of stages say where in the code they were asked for.
+        """Name a node without inputs of the catalog, too.
 
         Args:
             node: What is about to run.
         """
-        if self._progress is not None:
-            self._progress.node = node.name
+        self._name(node.name)
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self) -> None:
@@ -131,6 +139,10 @@ class SparkHooks(ProjectHooks):
     def on_pipeline_error(self) -> None:
         """Take the bar away before the error is told."""
         self._watch.close()
+
+    def _name(self, node: str) -> None:
+        if self._progress is not None:
+            self._progress.name(node)
 
     def _start(self, used: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
         project = load_project(catalog)

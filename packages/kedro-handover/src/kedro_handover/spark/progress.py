@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ BAR_SECONDS = 2.0
 LINE_SECONDS = 30.0
 """How often a line goes to the log while Spark works."""
 
+DESCRIPTION = "spark.job.description"
+
 logger = logging.getLogger(__name__)
 file_logger = logging.getLogger(f"{__name__}.file")
 """In a terminal, where the bar is, the lines go to the log file alone."""
@@ -44,10 +47,20 @@ class StageProgress:
             context: Spark's context.
             console: Where the bar is shown, if it is a terminal; Rich's own, which the log goes to as well.
         """
+        self._context = context
         self._tracker = context.statusTracker()
         self._console = console or rich.get_console()
         self._end = Event()
         self._thread = Thread(target=self._watch, name="stage progress", daemon=True)
+
+    def name(self, node: str) -> None:
+        """Say which node runs; Spark's pages and event logs have the name with each of its jobs.
+
+        Args:
+            node: Its name.
+        """
+        self.node = node
+        self._context.setLocalProperty(DESCRIPTION, node)
 
     def __enter__(self) -> Self:
         """Start watching."""
@@ -58,8 +71,12 @@ class StageProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop watching, and remove the bar."""
+        from py4j.protocol import Py4JError
+
         self._end.set()
         self._thread.join()
+        with suppress(Py4JError, OSError):  # Spark may have ended, and nothing is named then
+            self._context.setLocalProperty(DESCRIPTION, None)  # type: ignore[arg-type] # Java takes it away
 
     def _watch(self) -> None:
         from py4j.protocol import Py4JError
