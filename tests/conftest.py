@@ -76,6 +76,104 @@ WITH_DASK = (
 `make test-all`: on a table of a few rows Dask's planning costs seconds a test, and nobody's production is on it."""
 
 
+FEW_ON_SPARK_AND_DASK = {
+    "census/test_contract.py": (
+        "test_each_rule_is_violated_by_the_rows_that_violate_it_and_no_others",
+        "test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reasons",
+    ),
+    "census/test_fuzz.py": (
+        "test_odd_rows_are_judged_and_read_as_on_pandas[2016]",
+        "test_what_is_read_of_damaged_files_is_judged_as_on_pandas",
+    ),
+    "census/test_vintages.py": (
+        "test_the_same_premises_come_out_of_each_form[2022]",
+        "test_every_vintage_has_the_same_columns_and_types[2019]",
+        "test_the_flags_of_2019_say_yes_by_0",
+    ),
+    "evaluation/test_drift.py": (
+        "test_every_engine_makes_the_same_profile_and_measures_the_same_drift",
+        "test_codes_that_the_model_has_not_seen_are_counted",
+    ),
+    "evaluation/test_metrics.py": (
+        "test_each_split_is_measured_by_itself_and_unknown_labels_are_left_out",
+        "test_metrics_are_plain_numbers_for_a_json_file",
+    ),
+    "evaluation/test_other_tasks.py": (
+        "test_metrics_of_several_classes_are_those_of_the_rows",
+        "test_metrics_of_a_number_are_those_of_the_rows",
+        "test_parity_of_a_number_is_in_its_unit",
+    ),
+    "evaluation/test_parity.py": (
+        "test_the_comparison_is_that_of_plain_pandas",
+        "test_one_last_bit_is_a_differing_row",
+        "test_rows_that_one_model_alone_predicts_are_counted",
+        "test_a_group_may_be_a_text",
+    ),
+    "nodes/test_split.py": (
+        "test_the_split_is_the_stated_arithmetic_of_the_id",
+        "test_the_larger_class_is_thinned_in_train_only[1]",
+        "test_rows_in_another_order_give_the_same_rows",
+        "test_rows_of_one_group_stay_together_and_those_of_none_are_split_by_their_id[string]",
+        "test_stratified_the_rows_of_a_class_are_in_the_order_of_the_stated_arithmetic",
+        "test_stratified_groups_stay_whole_and_those_with_the_rarer_class_are_shared_out",
+        "test_rows_are_counted_by_label_split_and_origin",
+        "test_features_that_violate_their_rules_end_the_run_too",
+    ),
+    "nodes/test_typing.py": (
+        "test_a_row_is_typed_and_has_its_features",
+        "test_numbers_are_read_as_people_write_them",
+        "test_units_thousands_and_decimal_commas_are_read",
+        "test_days_are_read_in_their_form_and_only_if_they_are_days",
+        "test_rows_are_flagged_by_the_rules_that_follow_from_the_schema",
+        "test_without_an_id_the_number_of_the_row_is_the_id",
+        "test_feature_rules_find_what_is_no_number",
+        "test_labels_are_counted_by_class_and_both_have_to_be_there",
+    ),
+    "nodes/test_validation.py": (
+        "test_each_rule_is_violated_by_the_rows_that_violate_it_and_no_others",
+        "test_rows_in_are_rows_valid_and_rows_rejected_with_the_raw_row_and_its_reasons",
+        "test_no_row_is_rejected_where_no_rule_rejects",
+        "test_the_rows_are_counted_by_rule",
+    ),
+    "pipelines/test_data_engineering.py": (
+        "test_a_premises_is_typed_and_named",
+        "test_each_text_is_read_as_what_it_says_and_else_as_null",
+        "test_neighbours_are_counted_at_each_kind_of_place",
+        "test_features_are_float32_and_about_the_place_only",
+    ),
+    "tests/test_contract.py": (
+        "test_rules_that_reject_have_the_first_flags_and_names_of_their_own",
+        "test_a_rule_and_a_column_may_have_any_name",
+        "test_counts_that_are_not_0_are_refused_and_taken_away",
+        "test_a_table_is_held_to_its_columns_and_types",
+        "test_of_many_faults_the_first_are_named",
+        "test_the_features_may_be_stated",
+    ),
+    "tests/test_hashing.py": (
+        "test_the_hash_of_an_id_is_the_same_in_every_version",
+        "test_every_step_hashes_as_stated",
+        "test_several_hashes_are_those_of_each_alone_and_leave_nothing_else",
+        "test_a_text_is_read_as_the_number_of_its_digits",
+        "test_a_null_id_has_no_hash",
+        "test_the_remainder_is_that_of_a_floored_division",
+    ),
+    "tests/test_operations.py": (
+        "test_expressions_are_those_of_pandas",
+        "test_operations_on_frames_are_those_of_pandas[many]",
+        "test_operations_on_frames_are_those_of_pandas[none]",
+        "test_patterns_match_as_on_pandas",
+    ),
+}
+"""What of files that try every engine `make test` runs on the two that plan a job for a few rows; on pandas, Polars and
+DuckDB it runs all, and `make test-all` on each. An entry is a test, or one with its parameters but for the engine."""
+
+
+def is_one_of_few(item: pytest.Item, engine: str) -> bool:
+    """Whether `make test` runs a test on Spark or Dask."""
+    few = FEW_ON_SPARK_AND_DASK.get(f"{item.path.parent.name}/{item.path.name}")
+    return few is None or bool({item.name.partition("[")[0], item.name.replace(f"[{engine}-", "[")} & {*few})
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a whole run in prod, which starts Spark too, and what is slow; put the longest files first."""
@@ -84,6 +182,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("spark")
         engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
         if engine == "dask" and item.path.name not in WITH_DASK:
+            item.add_marker("slow")
+        if engine in {"dask", "spark"} and not is_one_of_few(item, engine):
             item.add_marker("slow")
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
