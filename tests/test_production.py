@@ -313,7 +313,7 @@ def test_a_run_takes_no_more_jobs_and_stages_than_stated(small) -> None:
 @pytest.mark.parametrize(
     "status",
     [
-        ["Sense informació"],
+        pytest.param(["Sense informació"], marks=pytest.mark.slow),
         pytest.param(["Sense activitat"], marks=pytest.mark.slow),
         ["Actiu", "Sense activitat", "Sense informació"],
     ],

@@ -44,7 +44,9 @@ def odd_census(year: int) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize("year", VINTAGES)
+@pytest.mark.parametrize(
+    "year", [pytest.param(year, marks=[] if year == min(VINTAGES) else pytest.mark.slow) for year in VINTAGES]
+)
 def test_odd_rows_are_judged_and_read_as_on_pandas(engine: Engine, year: int) -> None:
     census, parameters = odd_census(year), CensusParameters(vintage=year, rejected_share=1)
     assert len(census) >= CASES

@@ -83,7 +83,9 @@ cp -a "$disk" "$copy" && exit $status
 
 
 @pytest.mark.parametrize(
-    ("pipelines", "free_kb"), [([], 100), (["--pipelines=spark_production"], 60)], ids=["a table", "a model"]
+    ("pipelines", "free_kb"),
+    [pytest.param([], 100, marks=pytest.mark.slow), (["--pipelines=spark_production"], 60)],
+    ids=["a table", "a model"],
 )
 def test_a_disk_too_full_for_what_is_written_is_one_sentence_and_the_release_stays(  # noqa: PLR0913, PLR0917
     package, small, released, tmp_path, pipelines, free_kb

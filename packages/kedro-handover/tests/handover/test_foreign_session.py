@@ -59,6 +59,7 @@ def test_the_jar_gets_into_the_session(more, tmp_path):
     run(tmp_path, "local[1]", more)
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_the_jar_gets_to_executors_in_processes_of_their_own(tmp_path):
     with start_cluster(tmp_path / "cluster", workers=1) as cluster:

@@ -90,11 +90,15 @@ def any_trees(draw) -> tuple[DecisionTreeClassifier, pd.DataFrame]:
     return tree, pd.concat([rows, rows_on_boundaries(tree)], ignore_index=True)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(trees_and_rows=st.lists(any_trees(), min_size=TREES_PER_JOB, max_size=TREES_PER_JOB))
-def test_any_tree_is_handed_over_exactly(spark, tmp_path, trees_and_rows) -> None:
-    trees, rows = zip(*trees_and_rows, strict=True)
-    assert_exact(spark, tmp_path, pd.concat(rows, ignore_index=True), *trees)
+@pytest.mark.parametrize("jobs", [3, pytest.param(12, marks=pytest.mark.slow)])
+def test_any_tree_is_handed_over_exactly(spark, tmp_path, jobs) -> None:
+    @settings(max_examples=jobs, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(trees_and_rows=st.lists(any_trees(), min_size=TREES_PER_JOB, max_size=TREES_PER_JOB))
+    def assert_all_exact(trees_and_rows) -> None:
+        trees, rows = zip(*trees_and_rows, strict=True)
+        assert_exact(spark, tmp_path, pd.concat(rows, ignore_index=True), *trees)
+
+    assert_all_exact()
 
 
 def test_a_tree_of_one_leaf_is_handed_over(spark, tmp_path) -> None:
@@ -115,11 +119,12 @@ def test_a_tie_is_one_half_and_is_negative_as_in_scikit_learn(spark, tmp_path) -
     assert found == [(0, 0, 0.5), (1, 0, 0.5), (2, 1, 1), (3, 1, 1)]
 
 
-def test_a_deep_tree_of_thousands_of_nodes_is_exact(spark, tmp_path) -> None:
-    rows, label = noise(8_000, ("a", "b", "c", "d"))
+@pytest.mark.parametrize("nodes", [1_000, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_a_deep_tree_of_thousands_of_nodes_is_exact(spark, tmp_path, nodes) -> None:
+    rows, label = noise(8 * nodes // 5, ("a", "b", "c", "d"))
     tree = fitted(rows, label, max_depth=31, splitter="random")
     assert tree.get_depth() == 31
-    assert tree.tree_.node_count > 5_000
+    assert tree.tree_.node_count > nodes
     everything = pd.concat([rows, rows_on_boundaries(tree)], ignore_index=True)
     assert_exact(spark, tmp_path, everything, tree, sql=False)
 
@@ -297,6 +302,7 @@ rows.selectExpr("row_number", f"{to_sql(tree)} AS p").write.parquet(f"{folder}/s
 """
 
 
+@pytest.mark.slow  # as a whole run in tests/deploy/test_cluster.py
 def test_executors_need_no_python_packages(tmp_path) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare/bin/python"

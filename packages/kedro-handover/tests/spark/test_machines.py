@@ -11,7 +11,7 @@ import pytest
 
 from kedro_handover.errors import SparkError
 from kedro_handover.spark.session import check_temporary_folder, check_user
-from processes import fresh_environment
+from processes import short_lived_environment
 
 READ = """
 import sys
@@ -26,7 +26,7 @@ def test_a_path_with_accents_is_found_whatever_the_locale(tmp_path: Path) -> Non
     folder = tmp_path / "Año café"
     folder.mkdir()
     (folder / "orders.txt").write_text("1\n2\n", encoding="utf-8")
-    variables = {name: text for name, text in fresh_environment().items() if not name.startswith(("LC_", "LANG"))}
+    variables = {name: text for name, text in short_lived_environment().items() if not name.startswith(("LC_", "LANG"))}
     done = subprocess.run(
         [sys.executable, "-c", READ, str(folder / "orders.txt")],
         env=variables | {"LC_ALL": "C", "PYTHONPATH": os.pathsep.join(sys.path)},

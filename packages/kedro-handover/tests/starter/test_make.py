@@ -127,15 +127,28 @@ def test_the_words_of_reports_come_from_the_file(loans: Path) -> None:
     }
 
 
+ON_EACH_ENGINE = """
+import sys
+from pathlib import Path
+from kedro.framework.startup import bootstrap_project
+from kedro_handover.session import HandoverSession
+
+bootstrap_project(Path.cwd())
+for env in sys.argv[2:]:
+    with HandoverSession.create(Path.cwd(), env=env, runtime_params={"storage": f"{sys.argv[1]}/{env}"}) as session:
+        session.run(pipeline_names=["data_engineering"])
+"""
+
+
 def test_data_engineering_runs_on_every_engine_alike(loans: Path, tmp_path: Path) -> None:
     from pyarrow import parquet
 
-    tables = {}
-    for env in ("base", "polars", "duckdb", "dask"):
+    tables, environments = {}, ("base", "polars", "duckdb", "dask")
+    for env in environments:
+        shutil.copytree(loans / "data/01_raw", tmp_path / env / "01_raw")
+    run(sys.executable, "-c", ON_EACH_ENGINE, tmp_path, *environments, cwd=loans)
+    for env in environments:
         storage = tmp_path / env
-        shutil.copytree(loans / "data/01_raw", storage / "01_raw")
-        params = f"--params=storage={storage}"
-        run(sys.executable, "-m", "kedro", "run", "--pipelines=data_engineering", f"--env={env}", params, cwd=loans)
         folder = storage / "05_model_input/model_input.parquet"
         tables[env] = sorted(parquet.read_table(folder).to_pylist(), key=lambda row: row["id"])
         counts = json.loads((storage / "08_reporting/row_counts.json").read_text())
