@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 from kedro.framework.startup import bootstrap_project
 
@@ -290,6 +293,17 @@ def kedro(
         text=True,
         check=False,
     )
+
+
+def kedro_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Kedro's command line in this process, on the Spark of the tests: it is as the other, and starts at once."""
+    from kedro.framework.cli.cli import KedroCLI
+
+    with chdir(PROJECT):
+        done = CliRunner().invoke(KedroCLI(PROJECT), arguments)
+    error = done.exception if isinstance(done.exception, Exception) else None  # not the end of the command
+    told = "".join(traceback.format_exception(error)) if error else ""
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr + told)
 
 
 def run_on_a_laptop(storage: Path, *more: str) -> None:

@@ -11,7 +11,7 @@ import sys
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from conftest import PROJECT, fresh_environment, kedro
+from conftest import PROJECT, fresh_environment, kedro_here
 from kedro_handover.spark.session import OF_THIS_MACHINE
 from premises.settings import CONFIG_LOADER_ARGS
 
@@ -24,7 +24,7 @@ def settings() -> dict[str, str]:
 
 
 def spark_flags(*options: str) -> str:
-    done = kedro("handover", "spark-flags", "--env=prod", *options)
+    done = kedro_here("handover", "spark-flags", "--env=prod", *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -76,7 +76,7 @@ def test_in_cluster_mode_nothing_of_this_machine_is_said() -> None:
     ],
 )
 def test_what_spark_can_not_be_told_is_one_sentence(options, message) -> None:
-    done = kedro("handover", "spark-flags", *options)
+    done = kedro_here("handover", "spark-flags", *options)
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -21,7 +21,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError
 from pyspark.sql import functions as F  # noqa: N812
 
-from conftest import PROJECT, census_rows, kedro, open_session
+from conftest import PROJECT, census_rows, kedro_here, open_session
 from kedro_handover.datasets.release_dataset import ReleaseDataset
 from kedro_handover.errors import DriftError, ParityError
 from kedro_handover.models import digest_estimator
@@ -432,7 +432,7 @@ def test_parity_out_of_tolerance_fails_the_run_and_releases_nothing(storage) -> 
     before = (storage / "06_models/release.json").read_bytes()
     written = files(storage)
     tolerances = "spark_production.tolerances.mllib.agreement=1,spark_production.tolerances.mllib.max_abs_diff=0"
-    done = kedro(
+    done = kedro_here(
         "run",
         "--env=prod",
         "--pipelines=spark_production",

@@ -16,7 +16,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DatasetError
 from kedro.validation import DataValidationError, ParameterValidationError
 
-from conftest import PROJECT, census_rows, kedro, open_session
+from conftest import PROJECT, census_rows, kedro, kedro_here, open_session
 from kedro_handover.errors import ConfigurationError, DataError
 from kedro_handover.hooks.storage_lock import LOCK_FILE
 from premises.census.schema import CREDIT, VINTAGES
@@ -259,7 +259,7 @@ def test_a_missing_column_is_named_on_the_command_line_in_one_sentence(tmp_path:
 
 
 def test_on_the_command_line_a_wrong_parameter_is_one_sentence_too(tmp_path: Path) -> None:
-    done = kedro("run", f"--params=storage={tmp_path},split.test_share=2")
+    done = kedro_here("run", f"--params=storage={tmp_path},split.test_share=2")
     assert done.returncode == 1
     assert "split.test_share: Input should be less than or equal to 0.99" in " ".join(
         (done.stdout + done.stderr).split()
@@ -298,13 +298,13 @@ def test_a_storage_that_engines_would_take_for_several_is_refused(tmp_path: Path
 
 def test_duckdb_is_not_run_on_threads(tmp_path: Path) -> None:
     for options in (["--async"], ["--runner=ThreadRunner"]):
-        done = kedro("run", "--env=duckdb", *options, f"--params=storage={tmp_path}")
+        done = kedro_here("run", "--env=duckdb", *options, f"--params=storage={tmp_path}")
         assert "Error: On DuckDB nodes run one after the other" in done.stderr
         assert done.returncode == 1
 
 
 def test_what_has_not_run_again_takes_no_time(run_storage: Path) -> None:
-    done = kedro("run", "--only-missing-outputs", f"--params=storage={run_storage}")
+    done = kedro_here("run", "--only-missing-outputs", f"--params=storage={run_storage}")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -340,7 +340,7 @@ def test_only_the_census_of_2016_is_said_to_be_downloaded(tmp_path: Path, census
 def test_a_name_that_is_not_there_is_answered_in_one_sentence(
     tmp_path: Path, options: list[str], sentence: str
 ) -> None:
-    done = kedro("run", *options, f"--params=storage={tmp_path}")
+    done = kedro_here("run", *options, f"--params=storage={tmp_path}")
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode
     assert sentence in said
@@ -363,7 +363,7 @@ def test_a_file_of_parameters_that_is_gone_or_broken_is_named(tmp_path: Path, te
     file.unlink()
     if text:
         file.write_text(text)
-    done = kedro("run", f"--conf-source={conf}", f"--params=storage={tmp_path}")
+    done = kedro_here("run", f"--conf-source={conf}", f"--params=storage={tmp_path}")
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1
     assert sentence in said
