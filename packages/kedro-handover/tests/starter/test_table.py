@@ -409,6 +409,18 @@ def test_a_comma_that_may_be_of_thousands_is_told_where_other_columns_have_decim
     assert not any(note.startswith("CHECK 'share'") for note in notes)
 
 
+def test_commas_are_of_thousands_where_numbers_without_one_are_larger_than_what_is_before_them(tmp_path: Path) -> None:
+    rows = make_rows(
+        share=lambda number: f"{number % 9},{number % 10}5",
+        paid=lambda number: str(950 - number % 50) if number % 2 else f"{1 + number % 90},234",
+    )
+    schema = look(tmp_path, rows).schema
+    assert column(schema, "share").decimal == ","  # type: ignore[attr-defined]
+    paid: Any = column(schema, "paid")
+    assert (paid.decimal, paid.thousands, paid.low) == (".", ",", 901)
+    assert 80_000 < paid.high < 91_000
+
+
 def test_categories_keep_their_frequent_levels_and_group_the_rest(tmp_path: Path) -> None:
     rows = make_rows(
         1_000,

@@ -194,6 +194,17 @@ def has_decimal_commas(cells: Cells) -> bool:
     return given.share(numbers) >= 1 - ODD_SHARE and pc.any(decimal).as_py()
 
 
+def has_thousands(cells: Cells) -> bool:
+    """Say whether the cells of a column are numbers with commas between thousands, and others too small to have one.
+
+    As fractions, 1,234 would be less than 950.
+    """
+    texts = cells.without(MISSING_IN_NUMBERS).texts.to_pylist()
+    small = [int(text) for text in texts if re.fullmatch(r"[0-9]{1,3}", text)]
+    large = [int(text.split(",")[0]) for text in texts if re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", text)]
+    return len(small) + len(large) == len(texts) and max(small, default=0) > max(large, default=1000)
+
+
 def _find_number(name: str, in_file: str, given: Cells, *, comma_file: bool) -> Finding | None:
     if not given.given:
         return None

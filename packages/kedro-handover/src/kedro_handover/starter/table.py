@@ -21,7 +21,7 @@ from kedro_handover.handover.tree import RESERVED
 from kedro_handover.nodes.split import SplitParameters, split_and_balance
 from kedro_handover.nodes.typing import MOST
 from kedro_handover.schema import ROW_ID, Category, Column, Number, Schema, Text
-from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas
+from kedro_handover.starter.columns import Cells, find_column, has_decimal_commas, has_thousands
 from kedro_handover.starter.dialect import Dialect, find_dialect
 from kedro_handover.starter.errors import TableError
 from kedro_handover.starter.label import Classes
@@ -353,7 +353,8 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
     """Say of each column what it is."""
     cells = {name: Cells.count(values) for name, values in texts.items() if name not in {identity, label}}
     find_train = cache(lambda: _find_train(texts, identity, label, group, classes))
-    comma_file = dialect.load_args.get("separator") == ";" or any(map(has_decimal_commas, cells.values()))
+    has_semicolons = dialect.load_args.get("separator") == ";"
+    has_commas = has_semicolons or any(map(has_decimal_commas, cells.values()))
     columns: list[Column] = []
     notes = []
     for in_file, of_column in cells.items():
@@ -370,7 +371,7 @@ def _make_schema(  # noqa: PLR0913, PLR0917 - all that a schema comes of
             name,
             in_file,
             of_column,
-            comma_file=comma_file,
+            comma_file=has_semicolons or (has_commas and not has_thousands(of_column)),
             label=share,
             train=partial(_count_cells, texts[in_file], find_train),
         )
