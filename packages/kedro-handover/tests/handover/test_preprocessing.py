@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -13,7 +14,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -207,3 +208,20 @@ def test_arrow_backed_columns_are_read_as_others_are(rows, table):
     arrow = rows.convert_dtypes(dtype_backend="pyarrow")
     assert isinstance(arrow["k"].dtype, pd.ArrowDtype)
     assert handed.transform(arrow)["probability"].tolist() == handed.transform(rows)["probability"].tolist()
+
+
+@pytest.mark.parametrize("selector", [SelectKBest(k=1), VarianceThreshold(), SelectFromModel(TREE), RFE(TREE)])
+@pytest.mark.parametrize("model", [TREE, LogisticRegression(), HistGradientBoostingClassifier(max_iter=5)])
+def test_a_selector_refuses_no_more_and_no_less_of_what_it_keeps_than_the_library(table, selector, model) -> None:
+    rows = table.plain[["q", "r"]]
+    fitted = make_pipeline(clone(selector), clone(model)).fit(rows, table.binary)
+    handed = hand_over(fitted, prove_on=rows)
+    kept = fitted[0].get_support(indices=True)[0]
+    for value in (np.nan, np.inf, 3e38):
+        odd = rows.head(1).astype(float)
+        odd.iloc[0, kept] = value
+        try:
+            given = fitted.predict_proba(odd)[0, 1]
+        except ValueError:
+            given = np.nan
+        assert handed.transform(odd)["probability"].tolist() == pytest.approx([given], nan_ok=True), value

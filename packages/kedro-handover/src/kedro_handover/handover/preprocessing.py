@@ -41,9 +41,12 @@ def describe_step(step: Any, columns: Columns, rows: Any) -> tuple[Columns, Any]
     if name == "ColumnTransformer":
         return Columns(columns.steps, *_describe_column_transformer(step, columns, rows)), step.transform(rows)
     if hasattr(step, "get_support"):
+        from sklearn.utils import get_tags
+
         chosen = step.get_support(indices=True).tolist()
-        kept = [columns.steps.also(columns.slots[i], Then.REFUSE_INFINITE, columns.names[i]) for i in chosen]
-        return Columns(columns.steps, list(kept), [columns.names[i] for i in chosen]), step.transform(rows)
+        then = Then.NOTHING if get_tags(step).input_tags.allow_nan else Then.REFUSE_INFINITE | Then.REFUSE_MISSING
+        kept: list[Slot] = [columns.steps.also(columns.slots[i], then, columns.names[i]) for i in chosen]
+        return Columns(columns.steps, kept, [columns.names[i] for i in chosen]), step.transform(rows)
     if name not in DESCRIBED:
         msg = (
             f"The step {name} of the Pipeline can't be handed over as numbers. These can: {', '.join(DESCRIBED)}, "
