@@ -33,6 +33,12 @@ def test_an_estimator_that_is_not_fitted(table):
     refused(DecisionTreeClassifier(), table.plain, "DecisionTreeClassifier is not fitted. Fit it")
 
 
+@pytest.mark.parametrize("make", [DecisionTreeClassifier, HistGradientBoostingClassifier])
+def test_an_estimator_that_has_seen_one_class(table, make):
+    model = make().fit(table.plain, np.full(len(table.plain), "no"))
+    refused(model, table.plain, "has seen one class alone, 'no'. Fit it on rows of two classes")
+
+
 def test_several_outputs(table):
     both = np.stack([table.binary, table.binary], axis=1)
     refused(DecisionTreeClassifier(max_depth=2).fit(table.plain, both), table.plain, "predicts 2 outputs")

@@ -10,9 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.errors import PythonException
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from kedro_handover.errors import HandOverError
 from kedro_handover.handover.handed import hand_over
@@ -41,6 +45,61 @@ def test_a_frame_of_pandas_is_scored_by_the_library(neighbours, table):
     assert scored["probability"].tolist() == neighbours.model.predict_proba(table.plain)[:, 1].tolist()
     assert scored["prediction"].tolist() == neighbours.model.predict(table.plain).tolist()
     assert re.search(r"scored by the library itself \(python 3.*scikit-learn|sklearn", neighbours.promise)
+
+
+OF_THEIR_OWN = {
+    "a threshold": lambda: FixedThresholdClassifier(
+        DecisionTreeClassifier(max_depth=4), threshold=0.2, pos_label="yes"
+    ),
+    "a rule": SVC,
+    "a sign": RidgeClassifier,
+}
+
+
+@pytest.mark.parametrize("make", OF_THEIR_OWN.values(), ids=OF_THEIR_OWN)
+def test_the_prediction_is_the_librarys_own(make, table):
+    model = make().fit(table.plain, table.texts)
+    scored = hand_over(model, prove_on=table.plain, as_library=True).transform(table.plain)
+    assert scored["prediction"].tolist() == model.predict(table.plain).tolist()
+    assert ("probability" in scored) == hasattr(model, "predict_proba")
+    if "probability" in scored:
+        assert (scored["prediction"] != np.where(scored["probability"] > 0.5, "yes", "no")).any()
+
+
+def test_a_frame_without_rows_has_the_columns_of_any_other(neighbours, table):
+    scored = neighbours.transform(table.plain)
+    assert neighbours.transform(table.plain.head(0)).dtypes.to_dict() == scored.dtypes.to_dict()
+
+
+def test_a_class_that_gives_probabilities_alone_will_do(table):
+    network = Network(1)
+
+    class Wrapped:
+        classes_ = np.array(["no", "yes"])
+
+        def predict_proba(self, rows):
+            share = network.predict(rows)
+            return np.concatenate([1 - share, share], axis=1)
+
+    scored = hand_over(Wrapped(), prove_on=table.plain, as_library=True).transform(table.plain)
+    assert scored["prediction"].tolist() == np.where(scored["probability"] > 0.5, "yes", "no").tolist()
+
+
+@pytest.mark.parametrize("make", [DecisionTreeRegressor, DecisionTreeClassifier])
+def test_a_model_with_several_outputs_is_refused(make, table):
+    model = make(max_depth=2).fit(table.plain, np.stack([table.three, table.three], axis=1))
+    with pytest.raises(HandOverError, match=r"predicts 2 (outputs|labels)\. Hand over a model for each"):
+        hand_over(model, prove_on=table.plain, as_library=True)
+
+
+@pytest.mark.spark
+def test_on_spark_a_model_without_probabilities_gives_predictions_alone(table, spark, tmp_path):
+    model = SVC().fit(table.plain, table.texts)
+    rows = table.plain.assign(id=np.arange(len(table.plain)))
+    frame = to_spark(pa.Table.from_pandas(rows, preserve_index=False), spark, tmp_path)
+    scored = hand_over(model, prove_on=table.plain, as_library=True).transform(frame)
+    assert scored.columns == [*frame.columns, "prediction"]
+    assert scored.orderBy("id").toPandas()["prediction"].tolist() == model.predict(table.plain).tolist()
 
 
 @pytest.mark.spark

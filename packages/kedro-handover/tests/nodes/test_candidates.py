@@ -166,6 +166,29 @@ def test_predictions_only_rise_with_a_feature_where_that_is_asked_for(family: st
     assert (np.diff(model.predict_proba(along)[:, 1]) <= 0).all()
 
 
+@pytest.mark.parametrize("settings", [{}, {"prepare": {"impute": "median", "encode": ["shop_code"]}}])
+@pytest.mark.parametrize("family", ["gradient_boosting", "hist_gradient_boosting", "xgboost", "lightgbm"])
+def test_classes_weigh_the_same_in_every_family_where_it_is_asked_for(family: str, settings: dict[str, Any]) -> None:
+    rows = make_rows("binary")
+    rows["label"] &= rows["weight"] > 6  # few are positive
+    wanted = {family: {**GRIDS[family], **settings}}
+    found = [
+        search_models(rows, parameters(**wanted).model_copy(update={"class_weight": weight}))[0]
+        for weight in (None, "balanced")
+    ]
+    without, balanced = (model.predict_proba(rows[list(FEATURES)])[:, 1].mean() for model in found)
+    assert rows["label"].mean() < 0.25
+    assert balanced > without + 0.05
+
+
+def test_a_number_has_no_classes_to_weigh() -> None:
+    wanted = parameters(random_forest=GRIDS["random_forest"]).model_copy(update={"class_weight": "balanced"})
+    with pytest.raises(
+        ConfigurationError, match=r"class_weight: a number to predict has no classes to weigh\. Make it"
+    ):
+        search_models(make_rows("regression"), wanted)
+
+
 @pytest.mark.parametrize(
     ("task", "candidates", "message"),
     [

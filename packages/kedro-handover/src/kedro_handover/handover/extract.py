@@ -181,6 +181,10 @@ def _find_extractor(model: Any) -> Extractor:
     if not _is_fitted(model):
         msg = f"The {name} is not fitted. Fit it, and hand it over then."
         raise HandOverError(msg)
+    classes = getattr(model, "classes_", None)
+    if isinstance(classes, np.ndarray) and len(classes) == 1:
+        msg = f"The {name} has seen one class alone, {classes.tolist()[0]!r}. Fit it on rows of two classes at least."
+        raise HandOverError(msg)
     return EXTRACTORS[name]
 
 

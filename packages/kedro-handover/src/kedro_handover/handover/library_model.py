@@ -21,6 +21,7 @@ from kedro_handover.handover.frames import add_scores, is_of_spark, to_arrow
 from kedro_handover.handover.numpy_evaluator import Scores
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pyspark.sql import DataFrame
 
 BATCH_ROWS = 10_000
@@ -127,13 +128,14 @@ class LibraryModel:
             table.select(list(self.dtypes)).to_pandas() if isinstance(table, pa.Table) else table[list(self.dtypes)]
         ).astype(self.dtypes)
         with threadpool_limits(1):
-            parts = [self._ask(frame.iloc[at : at + BATCH_ROWS]) for at in range(0, len(frame), BATCH_ROWS)]
-        output = np.concatenate(parts) if parts else np.zeros((0, max(1, len(self.classes))))
+            asked = frame if len(frame) else self.rows.head(1)  # of no row, the columns are those of any other
+            parts = [self._ask(asked.iloc[at : at + BATCH_ROWS]) for at in range(0, len(asked), BATCH_ROWS)]
+        output, label = (np.concatenate(part)[: len(frame)] for part in zip(*parts, strict=True))
         nothing = np.zeros(len(output), bool)
         if not self.classes:
             return Scores(output, None, None, output[:, 0], nothing)
-        label = output.argmax(axis=1).astype(np.int32)
-        return Scores(output, output, label, np.array(self.classes, object)[label], nothing)
+        probability = output if output.shape[1] == len(self.classes) else None
+        return Scores(output, probability, label, np.array(self.classes, object)[label], nothing)
 
     def verify(self) -> None:
         """Hold this process to the versions and the rows of the hand-over.
@@ -142,7 +144,7 @@ class LibraryModel:
             HandOverError: If a version or a result is another one.
         """
         check_versions(self.versions)
-        found, expected = self.score(self.rows).score, self.expected.to_numpy()
+        found, expected = self.find_results().to_numpy(), self.expected.to_numpy()
         apart = np.abs(found - expected)
         if not ((apart <= self.tolerance) | (np.isnan(found) & np.isnan(expected))).all():
             msg = (
@@ -152,16 +154,44 @@ class LibraryModel:
             )
             raise HandOverError(msg)
 
-    def _ask(self, frame: pd.DataFrame) -> Any:
-        """Ask the library: a column for each class, or one for a prediction."""
+    def find_results(self) -> pd.DataFrame:
+        """Score the rows of the hand-over in this process.
+
+        Returns:
+            What the model gives for each, and the number of its class where it predicts one.
+        """
+        scores = self.score(self.rows)
+        label = [] if scores.label is None else [scores.label]
+        return pd.DataFrame(np.column_stack([scores.score, *label]))
+
+    def _ask(self, frame: pd.DataFrame) -> tuple[Any, Any]:
+        """Ask the library: a column for each class, or one for a prediction; and the number of the predicted class.
+
+        The class is what the library predicts. It need not be the one with the largest probability: a model may have a
+        threshold of its own, and scikit-learn's `SVC` has another rule.
+        """
         rows = as_the_model_takes(self.model, frame)
+        predicted = None
+        if hasattr(self.model, "classes_") and hasattr(self.model, "predict"):
+            predicted = self._number(np.asarray(self.model.predict(rows)))
         if hasattr(self.model, "predict_proba"):
-            return np.asarray(self.model.predict_proba(rows), np.float64)
-        quiet = {"verbose": 0} if type(self.model).__module__.split(".")[0] == "keras" else {}
-        output = np.asarray(self.model.predict(rows, **quiet), np.float64).reshape(len(frame), -1)
+            output = np.asarray(self.model.predict_proba(rows), np.float64)
+        elif predicted is not None:
+            return predicted[:, None].astype(np.float64), predicted
+        else:
+            quiet = {"verbose": 0} if type(self.model).__module__.split(".")[0] == "keras" else {}
+            output = np.asarray(self.model.predict(rows, **quiet), np.float64).reshape(len(frame), -1)
         if len(self.classes) == 2 and output.shape[1] == 1:  # noqa: PLR2004 - only the second class' probability
             output = np.concatenate([1 - output, output], axis=1)
-        return output
+        if not self.classes and output.shape[1] > 1:
+            msg = f"{type(self.model).__name__} predicts {output.shape[1]} outputs. Hand over a model for each."
+            raise HandOverError(msg)
+        return output, output.argmax(axis=1) if predicted is None else predicted
+
+    def _number(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
+        """Give the number of each class that the library predicts."""
+        number = {label: place for place, label in enumerate(self.classes)}
+        return np.array([number[label] for label in predicted.tolist()], np.int64)
 
     def _transform_on_spark(self, frame: DataFrame) -> DataFrame:
         from pyspark import cloudpickle
@@ -198,8 +228,7 @@ def hand_over_library(
     Args:
         model: Anything with `predict_proba` or `predict`.
         prove_on: What it was fitted on, or rows like it.
-        classes: The labels, where `predict` gives probabilities, as in Keras; `model.classes_` where there is
-            `predict_proba`.
+        classes: The labels, where `predict` gives probabilities, as in Keras; else `model.classes_`, if it has any.
         tolerance: How far a result on another machine may be from the one here.
 
     Returns:
@@ -208,12 +237,15 @@ def hand_over_library(
     Raises:
         HandOverError: If it has neither method, or the rows are no table.
     """
-    if not hasattr(model, "predict"):
+    if not hasattr(model, "predict") and not hasattr(model, "predict_proba"):
         msg = f"{type(model).__name__} has neither predict_proba nor predict. Wrap it in a class that has one."
         raise HandOverError(msg)
     table = as_the_model_takes(model, prove_on)
     frame = table if isinstance(table, pd.DataFrame) else _name_columns(table, prove_on)
-    if classes is None and hasattr(model, "predict_proba"):
+    if classes is None and hasattr(model, "classes_"):
+        if np.ndim(model.classes_[0]):
+            msg = f"{type(model).__name__} predicts {len(model.classes_)} labels. Hand over a model for each."
+            raise HandOverError(msg)
         classes = np.asarray(model.classes_).tolist()
     packages = {"numpy", "pandas", type(model).__module__.split(".")[0]}
     if "keras" in packages:
@@ -230,8 +262,7 @@ def hand_over_library(
         expected=pd.DataFrame(),
         tolerance=tolerance,
     )
-    expected = pd.DataFrame(unproven.score(rows).score)
-    handed = LibraryModel(**{**vars(unproven), "expected": expected})
+    handed = LibraryModel(**{**vars(unproven), "expected": unproven.find_results()})
     handed.verify()
     return handed
 
