@@ -53,16 +53,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 LONGEST_FIRST = (
-    "test_cluster.py",
-    "test_crashes.py",
-    "test_h2o.py",
     "test_production.py",
-    "test_make.py",
-    "test_new_project.py",
+    "test_cluster.py",
+    "test_h2o.py",
+    "test_crashes.py",
     "test_notebooks.py",
+    "test_make.py",
     "test_data_engineering.py",
+    "test_session.py",
+    "test_hostile.py",
+    "test_project.py",
+    "test_tree.py",
+    "test_split.py",
+    "test_typing.py",
+    "test_docs.py",
+    "test_vintages.py",
     "test_engines.py",
+    "test_viz.py",
     "test_reports.py",
+    "test_new_project.py",
 )
 """Files that the workers begin with, so that none is left with a long one when the others have ended."""
 

@@ -22,7 +22,9 @@ SPLIT = SplitParameters(test_share=0.2, folds=5, majority_per_minority=1)
 
 
 @pytest.fixture(
-    scope="module", params=["polars", "duckdb", pytest.param("dask", marks=pytest.mark.slow)], ids=ENVIRONMENTS
+    scope="module",
+    params=[pytest.param("polars", marks=pytest.mark.slow), "duckdb", pytest.param("dask", marks=pytest.mark.slow)],
+    ids=ENVIRONMENTS,
 )
 def engine_storage(request: pytest.FixtureRequest, run_storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage root after a plain run, and scoring, of an environment on the census of `run_storage`."""

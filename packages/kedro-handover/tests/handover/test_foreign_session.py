@@ -54,7 +54,11 @@ def run(folder, master, more="", by=(sys.executable,)):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("more", ["", f'.config("spark.jars", "{jar.JAR}")'], ids=["added later", "at the start"])
+@pytest.mark.parametrize(
+    "more",
+    ["", pytest.param(f'.config("spark.jars", "{jar.JAR}")', marks=pytest.mark.slow)],
+    ids=["added later", "at the start"],
+)
 def test_the_jar_gets_into_the_session(more, tmp_path):
     run(tmp_path, "local[1]", more)
 
