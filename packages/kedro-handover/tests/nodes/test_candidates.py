@@ -142,6 +142,19 @@ def test_a_tree_that_is_more_than_mllibs_can_be_is_handed_over_as_it_is(settings
     assert len(set(scored.loc[rows["price"].isna(), "probability"])) > 1
 
 
+def test_a_tree_that_is_deeper_than_mllibs_can_be_is_handed_over_as_it_is() -> None:
+    table = make_rows("binary")
+    table["label"] = table["price"].rank() % 2 == 0  # splits cut off a row or two
+    table[["weight", "shop_code"]] = np.float32(1)
+    wanted = parameters(decision_tree={"max_features": [3]})
+    rows = collect_research_rows(table, wanted)
+    model, _ = search_models(rows, wanted)
+    assert model.get_depth() > 30
+    handed, _, promise = training.hand_over(model, table, rows[list(FEATURES)].head(9), wanted)
+    assert isinstance(handed.model, Description)
+    assert promise["probability"] == "exact"
+
+
 def test_a_tree_that_saw_no_missing_value_takes_none() -> None:
     wanted = parameters(decision_tree=GRIDS["decision_tree"])
     model, _ = search_models(collect_research_rows(make_rows("binary"), wanted), wanted)

@@ -462,8 +462,16 @@ def test_a_wrong_key_is_refused_with_the_one_that_is_meant(changes: dict, key: s
 
 
 def test_a_value_that_is_missing_is_named_by_its_key_alone() -> None:
-    with pytest.raises(ValueError, match=r"sklearn_research\.candidates\.decision_tree\.criterion: Field required\.$"):
-        parameters(candidates={"decision_tree": {"max_depth": [4], "min_samples_leaf": [1]}})
+    with pytest.raises(ValueError, match=r"sklearn_research\.candidates: Field required\.$"):
+        SklearnResearchParameters.model_validate({"research_rows": None, "seed": 0})
+
+
+def test_any_argument_of_a_tree_may_be_searched_and_the_others_are_the_estimators() -> None:
+    grid = {"ccp_alpha": [0.0, 0.001], "max_leaf_nodes": [8], "min_samples_leaf": [20]}
+    model, search = search_models(ROWS, parameters(candidates={"decision_tree": grid}))
+    assert model.get_n_leaves() <= 8
+    assert (model.max_depth, model.criterion) == (None, "gini")
+    assert {key for record in search for key in record} == {"family", *grid, "mean_auc", "std_auc", "rank"}
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError, model_validator
 
 from kedro_handover.errors import ConfigurationError
 from kedro_handover.models.family import find_family
@@ -19,20 +19,33 @@ SETTINGS = ("prepare", "monotone")
 class DecisionTreeGrid(Group):
     """The values that the search tries, in every combination; arguments of scikit-learn's decision trees.
 
+    An argument that is not named keeps the estimator's default.
+
     Attributes:
         max_depth: Levels of splits, at most; MLlib's trees have 30 or fewer.
         min_samples_leaf: Training rows in each leaf, at least.
         criterion: The impurity that a split decreases: `gini`, `entropy` or `log_loss` of classes; of numbers
             `squared_error`, `friedman_mse`, `absolute_error` or `poisson`.
+        min_samples_split: Training rows in a node that is split, at least.
+        min_impurity_decrease: How far a split decreases the impurity, at least.
+        max_leaf_nodes: Leaves, at most.
+        max_features: How many features a split looks at.
+        ccp_alpha: How much each leaf has to be worth, or it is pruned.
         prepare: What is done to the features first.
         monotone: Features that predictions may only rise with (1), or fall (-1).
     """
 
-    max_depth: list[Annotated[int, Field(ge=1, le=30)]] = Field(min_length=1)
-    min_samples_leaf: list[PositiveInt] = Field(min_length=1)
-    criterion: list[
-        Literal["gini", "entropy", "log_loss", "squared_error", "friedman_mse", "absolute_error", "poisson"]
-    ] = Field(min_length=1)
+    max_depth: list[Annotated[int, Field(ge=1, le=30)]] | None = Field(None, min_length=1)
+    min_samples_leaf: list[PositiveInt] | None = Field(None, min_length=1)
+    criterion: (
+        list[Literal["gini", "entropy", "log_loss", "squared_error", "friedman_mse", "absolute_error", "poisson"]]
+        | None
+    ) = Field(None, min_length=1)
+    min_samples_split: list[Annotated[int, Field(ge=2)]] | None = Field(None, min_length=1)
+    min_impurity_decrease: list[NonNegativeFloat] | None = Field(None, min_length=1)
+    max_leaf_nodes: list[Annotated[int, Field(ge=2)]] | None = Field(None, min_length=1)
+    max_features: list[PositiveInt | Literal["sqrt", "log2"]] | None = Field(None, min_length=1)
+    ccp_alpha: list[NonNegativeFloat] | None = Field(None, min_length=1)
     prepare: Preparation = NOTHING
     monotone: dict[str, Direction] = Field(default_factory=dict)
 
@@ -90,7 +103,7 @@ class Candidates(Group):
 
     @property
     def _given(self) -> dict[str, Any]:
-        tree = {} if self.decision_tree is None else {"decision_tree": self.decision_tree.model_dump()}
+        tree = {} if self.decision_tree is None else {"decision_tree": self.decision_tree.model_dump(exclude_none=True)}
         return tree | dict(self.model_extra or {})
 
     def find_settings(self, family: str) -> Candidate:

@@ -18,6 +18,7 @@ from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
 from kedro_handover.models.family import (
+    DEEPEST,
     LABEL_COLUMN,
     Counterpart,
     Family,
@@ -101,7 +102,7 @@ def hand_over(
         "digest": handed.description.digest,
     }
     logger.info("%s", promise["promise"])
-    if task == "binary" and is_single_tree(research_model):
+    if task == "binary" and is_single_tree(research_model) and research_model.get_depth() <= DEEPEST:
         model: Any = to_mllib(research_model, get_spark())
         sql = to_sql(research_model)
     elif handed.description.n_nodes <= MAX_NODES:
