@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -95,6 +96,9 @@ def test_too_many_categories():
 def test_rows_that_are_no_table_or_lack_a_column(table, fit_family):
     model = fit_family("tree").model
     refused(model, [[1, 2, 3, 4]], "prove_on is list with 1 rows. Give the pandas frame")
+    refused(
+        model, pa.Table.from_pandas(table.plain), r"prove_on is pyarrow\.Table with 600 rows. Give the pandas frame"
+    )
     refused(model, table.plain.head(0), "with 0 rows")
     refused(model, table.plain.drop(columns="q"), "prove_on lacks 'q'")
 

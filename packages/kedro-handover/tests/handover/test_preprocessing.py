@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -178,6 +179,15 @@ def test_an_unseen_level_gets_no_score_where_the_encoder_raises_an_error(rows, t
     scored = handed.transform(rows.head(2).assign(k=["a", "unheard of"]))
     assert scored["probability"].notna().tolist() == [True, False]
     assert scored["prediction"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pa.Table.from_pandas])
+def test_text_where_the_model_reads_numbers_is_named_with_its_column(rows, table, make):
+    handed = hand_over(make_pipeline(SimpleImputer(), TREE).fit(rows[NUMBERS], table.binary), prove_on=rows[NUMBERS])
+    with pytest.raises(
+        HandOverError, match=r"^The column 'q' is (object|string|str), and the model reads numbers: .*many"
+    ):
+        handed.transform(make(rows[NUMBERS].assign(q="many")))
 
 
 def test_a_column_that_was_float32_is_not_cut_in_silence(rows, table):

@@ -144,8 +144,10 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
         HandOverError: If the rows are something else, or there is none.
     """
     if not isinstance(rows, pd.DataFrame | np.ndarray) or not len(rows):
+        library = type(rows).__module__.split(".")[0]
         msg = (
-            f"prove_on is {type(rows).__name__} with {len(rows) if hasattr(rows, '__len__') else 'no'} rows. "
+            f"prove_on is {'' if library == 'builtins' else f'{library}.'}{type(rows).__name__} with "
+            f"{len(rows) if hasattr(rows, '__len__') else 'no'} rows. "
             "Give the pandas frame or the array that the model was fitted on."
         )
         raise HandOverError(msg)
@@ -156,7 +158,8 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
         return rows.to_numpy() if isinstance(rows, pd.DataFrame) else rows
     if isinstance(rows, pd.DataFrame):
         if missing := [name for name in names if name not in rows.columns]:
-            msg = f"prove_on lacks {', '.join(map(repr, missing))}, which the model was fitted on. Add the columns."
+            names = ", ".join(repr(str(name)) for name in missing)
+            msg = f"prove_on lacks {names}, which the model was fitted on. Add the columns."
             raise HandOverError(msg)
         return rows[list(names)].reset_index(drop=True)
     return pd.DataFrame(rows, columns=list(names))

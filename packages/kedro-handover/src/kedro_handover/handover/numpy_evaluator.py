@@ -71,7 +71,15 @@ def read_inputs(description: Description, table: Any) -> list[NDArray[Any]]:
     if missing := [column.name for column in description.inputs if column.name not in names]:
         msg = f"The table lacks {', '.join(map(repr, missing))}, which the model reads. Add or rename the columns."
         raise HandOverError(msg)
-    return [_read_column(table[column.name], column.name, column.type) for column in description.inputs]
+    columns = []
+    for column in description.inputs:
+        try:
+            columns.append(_read_column(table[column.name], column.name, column.type))
+        except (ValueError, TypeError, pa.ArrowException) as error:
+            kind = table[column.name].dtype if isinstance(table, pd.DataFrame) else table.schema.field(column.name).type
+            msg = f"The column {column.name!r} is {kind}, and the model reads numbers: {error}. Cast it in the table."
+            raise HandOverError(msg) from error
+    return columns
 
 
 def _read_column(column: Any, name: str, type_: str) -> NDArray[Any]:

@@ -68,7 +68,8 @@ def _translate(sql: str, dialect: str) -> str:
     try:
         translated: str = sqlglot.transpile(sql, read="duckdb", write=dialect)[0]
     except ValueError as error:
-        msg = f"sqlglot can't write {dialect!r}: {error}. These are tested: {', '.join(TESTED_DIALECTS)}."
+        tested = ", ".join(TESTED_DIALECTS)
+        msg = f"sqlglot can't write {dialect!r}: {str(error).rstrip('.')}. These are tested: {tested}."
         raise HandOverError(msg) from error
     return translated
 
