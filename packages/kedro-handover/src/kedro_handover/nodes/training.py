@@ -246,9 +246,12 @@ def _find_weights(model: Any, family: Family, row_counts: dict[str, int], task: 
     """Find what a row of each label weighs in training; nothing where all weigh the same."""
     if task == "regression":
         return {}
-    outcomes = list_outcomes(row_counts)
-    labels = [outcome == "positive" if task == "binary" else outcomes.index(outcome) for outcome in outcomes]
-    rows_of = {label: row_counts[f"{TRAIN}_{outcome}"] for label, outcome in zip(labels, outcomes, strict=True)}
+    rows_of = {
+        outcome == "positive" if task == "binary" else int(outcome.removeprefix("class_")): row_counts[
+            f"{TRAIN}_{outcome}"
+        ]
+        for outcome in list_outcomes(row_counts)
+    }
     return find_class_weights(model, family.list_arguments(model), rows_of)
 
 
