@@ -64,6 +64,13 @@ def make_rows(task: Task, *, missing: bool = False, rows: int = ROWS) -> pd.Data
     )
 
 
+def count(rows: pd.DataFrame) -> dict[str, int]:
+    """Count rows of training as the product does."""
+    kinds = {"f": lambda _: "known", "b": lambda label: "positive" if label else "negative"}
+    name = kinds.get(rows["label"].dtype.kind, lambda label: f"class_{label}")
+    return {f"{TRAIN}_{outcome}": int(n) for outcome, n in rows["label"].map(name).value_counts().items()}
+
+
 def fit(family: str, task: Task, rows: pd.DataFrame, **more: Any) -> Any:
     """Fit a family of no argument but those of `SMALL`, and of others that are named."""
     model: Any = find_family(family).make_estimator(task, 0, None)
@@ -79,8 +86,8 @@ def train(
     rows = make_rows(task, missing=missing)
     model = fit(family, task, rows, **more)
     settings = parameters(NUMBERS if task == "regression" else CLASSES)
-    frame, counts = spark.createDataFrame(rows), {f"{TRAIN}_known": ROWS}
-    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), counts, settings)
+    frame = spark.createDataFrame(rows)
+    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), count(rows), settings)
     assert list_scores(trained.verification.columns) == list_scores(predict_on_spark(trained, frame, settings).columns)
     return predict_on_spark(trained, frame, settings).toPandas()
 
@@ -147,9 +154,8 @@ def train_weighed(spark: SparkSession, family: str, class_weight: str | None, by
         {"research_rows": None, "candidates": {family: grid}, "class_weight": class_weight, "seed": 0}
     )
     model, _ = search_models(rows.assign(split=np.where(np.arange(len(rows)) % 4, "train", "test")), wanted)
-    counts = {f"{TRAIN}_positive": int(rows["label"].sum()), f"{TRAIN}_negative": int((~rows["label"]).sum())}
     frame, settings = spark.createDataFrame(rows), parameters(CLASSES)
-    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), counts, settings)
+    trained = TRAINERS[by](frame, model, rows[FEATURES].head(5), count(rows), settings)
     found = predict_on_spark(trained, frame, settings).toPandas()["probability"].mean()
     return model.predict_proba(rows[FEATURES])[:, 1].mean(), found
 
@@ -179,9 +185,7 @@ def test_a_linear_model_of_h2o_is_saved_and_gives_the_same_when_it_is_loaded(
     rows = make_rows(task)
     settings = parameters(NUMBERS if task == "regression" else CLASSES)
     frame = spark.createDataFrame(rows)
-    trained = TRAINERS["h2o"](
-        frame, fit(family, task, rows), rows[FEATURES].head(5), {f"{TRAIN}_known": ROWS}, settings
-    )
+    trained = TRAINERS["h2o"](frame, fit(family, task, rows), rows[FEATURES].head(5), count(rows), settings)
     dataset = MojoModelDataset(filepath=str(tmp_path / "model"))
     dataset.save(trained)
     loaded = MojoModelDataset(filepath=str(tmp_path / "model")).load()
@@ -196,9 +200,8 @@ def test_a_linear_model_of_h2o_is_saved_and_gives_the_same_when_it_is_loaded(
 
 def test_a_forest_of_h2o_is_described_by_its_nodes_and_trees(spark: SparkSession, tmp_path: Path) -> None:
     rows = make_rows("multiclass")
-    counts = {f"{TRAIN}_class_{label}": int((rows["label"] == label).sum()) for label in range(3)}
     frame, model = spark.createDataFrame(rows), fit("random_forest", "multiclass", rows)
-    trained = TRAINERS["h2o"](frame, model, rows[FEATURES].head(5), counts, parameters(CLASSES))
+    trained = TRAINERS["h2o"](frame, model, rows[FEATURES].head(5), count(rows), parameters(CLASSES))
     dataset = MojoModelDataset(filepath=str(tmp_path / "model"))
     dataset.save(trained)
     described = json.loads(dataset.preview())
@@ -239,8 +242,8 @@ def test_predictions_of_h2os_booster_only_fall_with_a_feature_where_those_of_res
     rows = make_rows("regression")
     model = find_family("hist_gradient_boosting").make_estimator("regression", 0, None)
     model.set_params(max_iter=5, monotonic_cst=(-1, 0)).fit(rows[FEATURES], rows["label"])
-    counts, settings = {f"{TRAIN}_known": ROWS}, parameters(NUMBERS)
-    trained = TRAINERS["h2o"](spark.createDataFrame(rows), model, rows[FEATURES].head(5), counts, settings)
+    settings = parameters(NUMBERS)
+    trained = TRAINERS["h2o"](spark.createDataFrame(rows), model, rows[FEATURES].head(5), count(rows), settings)
     along = rows.head(50).assign(price=np.linspace(0, 100, 50).astype("float32"), weight=np.float32(5))
     along["id"] = [f"{place:02}" for place in range(50)]
     found = predict_on_spark(trained, spark.createDataFrame(along), settings).toPandas().sort_values("id")
