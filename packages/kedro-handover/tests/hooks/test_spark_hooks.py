@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from kedro.io import DatasetError
 
@@ -35,16 +37,23 @@ def test_machines_that_do_not_share_the_storage_are_not_given_work(project: ToyP
     assert project.list_outputs() == []
 
 
+def list_jobs(spark: Any) -> dict[int, Any]:
+    """What Spark's own pages show of the jobs so far, by their numbers; other tests have had theirs on this session."""
+    jobs = spark.sparkContext._jsc.sc().statusStore().jobsList(None)  # noqa: SLF001 - pyspark offers no other way
+    found = [jobs.apply(place) for place in range(jobs.size())]
+    return {job.jobId(): job.description() for job in found}
+
+
 @pytest.mark.spark
 def test_a_run_on_spark_is_watched_to_its_end(project: ToyProject, spark) -> None:
     project.put_orders()
+    before = list_jobs(spark)
     project.write("conf/spark/spark.yml", 'spark.master: "local[2]"\n')
     project.run(env="spark", storage="data")
     assert spark.read.parquet(str(project.folder / "data/02_intermediate/orders.parquet")).count() == 2
     progress = spark_hooks.hooks._progress  # noqa: SLF001 - what it was told shows only while Spark works for seconds
     assert progress.node == "write_report"
-    jobs = spark.sparkContext._jsc.sc().statusStore().jobsList(None)  # noqa: SLF001 - what Spark's own pages show
-    names = [jobs.apply(place).description() for place in range(jobs.size())]
+    names = [name for number, name in list_jobs(spark).items() if number not in before]
     assert {name.get() for name in names if name.isDefined()} == {"read_orders", "count_orders"}
     assert spark.sparkContext.getLocalProperty("spark.job.description") is None
     assert not progress._thread.is_alive()  # noqa: SLF001
