@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from pyarrow import dataset
 
@@ -19,6 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 ENGINES = ("base", "dask", "polars", "prod", "duckdb", "prod", "dask", "base")
 """Each writes where the one before it has written: one file where there was a folder, and the other way round."""
+
+WIDTH = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,28 @@ def test_any_engine_writes_where_another_engine_wrote(project: Path, tmp_path: P
         table = dataset.dataset(tmp_path / "05_model_input/model_input.parquet").to_table()
         found.append(sorted(table.select(sorted(table.column_names)).to_pylist(), key=lambda row: row["id"]))
     assert all(rows == found[0] for rows in found)
+
+
+def test_a_thousand_columns_run_in_base_and_give_the_same_rows_on_spark(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(1_000, WIDTH)).round(3)
+    table = pd.DataFrame(values, columns=[f"measure_{place}" for place in range(WIDTH)])
+    table.insert(0, "id", range(len(table)))
+    table["won"] = np.where(values[:, 0] + random.normal(size=len(table)) > 0, "yes", "no")
+    table.to_csv(tmp_path / "wide.csv", index=False)
+    data = {"data": str(tmp_path / "wide.csv"), "identity": "id", "label": "won"}
+    project = make_project("wide", folder=str(tmp_path / "wide"), **data)[0]
+    run(project)
+    for page in (project / "data/08_reporting").glob("*.html"):
+        assert page.stat().st_size < 10 << 20
+    run(project, "--env=prod", "--pipelines=data_engineering")
+    rows = [
+        dataset.dataset(project / f"data/{part}05_model_input/model_input.parquet").to_table().to_pandas()
+        for part in ("", "prod/")
+    ]
+    base, prod = (frame[sorted(frame.columns)].sort_values("id", ignore_index=True) for frame in rows)
+    assert len(base.columns) > WIDTH
+    pd.testing.assert_frame_equal(base, prod, check_exact=True, check_dtype=False)
 
 
 def test_without_git_in_a_checkout_that_is_closed_and_a_plain_locale_it_runs_to_its_release(
