@@ -160,9 +160,10 @@ def test_a_run_of_another_session_is_kedros_own(project: ToyProject) -> None:
     assert (project.folder / "202611/08_reporting/shop_report.html").exists()
 
 
-def test_a_log_file_that_can_not_be_written_is_told_once(project: ToyProject) -> None:
+def run_without_log_file(project: ToyProject) -> subprocess.CompletedProcess[str]:
+    """Run in a process of its own, whose log file can't be written to."""
     project.write("conf/logging.yml", LOGGING_YML.replace("toy.log", "no/toy.log"))
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "kedro", "run"],
         cwd=project.folder,
         env=fresh_environment(),
@@ -170,6 +171,10 @@ def test_a_log_file_that_can_not_be_written_is_told_once(project: ToyProject) ->
         text=True,
         check=False,
     )
+
+
+def test_a_log_file_that_can_not_be_written_is_told_once(project: ToyProject) -> None:
+    done = run_without_log_file(project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "--- Logging error ---" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "there is no log file of this run" in line]
@@ -178,17 +183,9 @@ def test_a_log_file_that_can_not_be_written_is_told_once(project: ToyProject) ->
 
 
 def test_without_a_log_file_a_failed_run_is_one_sentence_all_the_same(project: ToyProject) -> None:
-    project.write("conf/logging.yml", LOGGING_YML.replace("toy.log", "no/toy.log"))
     for file in project.folder.rglob("orders.csv"):
         file.unlink()
-    done = subprocess.run(
-        [sys.executable, "-m", "kedro", "run"],
-        cwd=project.folder,
-        env=fresh_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_without_log_file(project)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")] == [done.stderr.splitlines()[-1]]
