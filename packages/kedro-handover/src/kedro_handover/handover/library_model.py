@@ -277,7 +277,7 @@ def check_versions(expected: dict[str, str]) -> None:
         HandOverError: If one is another, or not there.
     """
     here = find_versions(expected)
-    if wrong := {name: version for name, version in here.items() if version != expected[name]}:
+    if wrong := {name: here[name] for name, version in expected.items() if here[name] != version}:
         wanted = {name: expected[name] for name in wrong}
         msg = (
             f"On {platform.node()} the model would be scored by {_join(wrong)}, and it was handed over with "
