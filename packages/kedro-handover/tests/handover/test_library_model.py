@@ -85,6 +85,21 @@ def test_a_class_that_gives_probabilities_alone_will_do(table):
     assert scored["prediction"].tolist() == np.where(scored["probability"] > 0.5, "yes", "no").tolist()
 
 
+def test_labels_may_be_named_otherwise_than_the_model_does(table):
+    model = SVC().fit(table.plain, table.binary)
+    scored = hand_over(model, prove_on=table.plain, as_library=True, classes=["no", "yes"]).transform(table.plain)
+    assert scored["prediction"].tolist() == np.where(model.predict(table.plain), "yes", "no").tolist()
+
+
+def test_probabilities_of_no_named_class_are_refused(table):
+    class Wrapped:
+        def predict_proba(self, rows):
+            return np.full((len(rows), 2), 0.5)
+
+    with pytest.raises(HandOverError, match=r"Wrapped has no classes_\. Name its labels: hand_over\("):
+        hand_over(Wrapped(), prove_on=table.plain, as_library=True)
+
+
 @pytest.mark.parametrize("make", [DecisionTreeRegressor, DecisionTreeClassifier])
 def test_a_model_with_several_outputs_is_refused(make, table):
     model = make(max_depth=2).fit(table.plain, np.stack([table.three, table.three], axis=1))

@@ -190,7 +190,7 @@ class LibraryModel:
 
     def _number(self, predicted: NDArray[Any]) -> NDArray[np.int64]:
         """Give the number of each class that the library predicts."""
-        number = {label: place for place, label in enumerate(self.classes)}
+        number = {label: place for place, label in enumerate(np.asarray(self.model.classes_).tolist())}
         return np.array([number[label] for label in predicted.tolist()], np.int64)
 
     def _transform_on_spark(self, frame: DataFrame) -> DataFrame:
@@ -247,6 +247,9 @@ def hand_over_library(
             msg = f"{type(model).__name__} predicts {len(model.classes_)} labels. Hand over a model for each."
             raise HandOverError(msg)
         classes = np.asarray(model.classes_).tolist()
+    if classes is None and hasattr(model, "predict_proba"):
+        msg = f"{type(model).__name__} has no classes_. Name its labels: hand_over(…, as_library=True, classes=[…])."
+        raise HandOverError(msg)
     packages = {"numpy", "pandas", type(model).__module__.split(".")[0]}
     if "keras" in packages:
         packages.add(sys.modules["keras"].config.backend())  # TensorFlow, JAX or PyTorch does the work
