@@ -153,6 +153,8 @@ def test_a_tree_that_is_deeper_than_mllibs_can_be_is_handed_over_as_it_is() -> N
     handed, _, promise = training.hand_over(model, table, rows[list(FEATURES)].head(9), wanted)
     assert isinstance(handed.model, Description)
     assert promise["probability"] == "exact"
+    scored = score_with_research(model, rows.drop(columns=["split", "fold"]), wanted, PROJECTS["binary"])
+    assert scored["probability"].tolist() == predict(model, rows, wanted)["probability"].tolist()
 
 
 def test_a_tree_that_saw_no_missing_value_takes_none() -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 FEATURES_COLUMN = "features"
 CLASSES = 2
+
+DEEPEST = 30
+"""Levels of splits that MLlib's trees have at most."""
+
 NO_CHILD = -1
 
 LEARNED_MISSING = "learned_missing_"
@@ -47,14 +51,14 @@ RESERVED = frozenset(
 def is_single_tree(model: Any) -> bool:
     """Tell whether a model is one tree for two classes and nothing more, which MLlib's own tree can be.
 
-    A model that prepares features first is more, and so is a tree that has learned where missing values go: MLlib's
-    tree takes none.
+    A model that prepares features first is more, and so is a tree that has learned where missing values go, as MLlib's
+    tree takes none, or one with more levels.
 
     Args:
         model: A fitted model.
     """
     is_tree = type(model).__name__ == "DecisionTreeClassifier" and len(model.classes_) == CLASSES
-    return is_tree and not getattr(model, LEARNED_MISSING, False)
+    return is_tree and not getattr(model, LEARNED_MISSING, False) and model.get_depth() <= DEEPEST
 
 
 def check_classes(tree: DecisionTreeClassifier) -> None:

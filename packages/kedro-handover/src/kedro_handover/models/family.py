@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kedro_handover.errors import ConfigurationError, suggest
-from kedro_handover.handover.tree import FEATURES_COLUMN
+from kedro_handover.handover.tree import DEEPEST, FEATURES_COLUMN
 from kedro_handover.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ regression it is the number for both."""
 
 BALANCED = "balanced_"
 """The attribute of a fitted model whose classes weighed alike, where its estimator has no argument that says so."""
-
-DEEPEST = 30
-"""Levels of splits that MLlib's trees have at most."""
 
 CRITERIA = {"gini": "gini", "entropy": "entropy", "log_loss": "entropy"}
 """MLlib's `impurity` for scikit-learn's `criterion`; log_loss is another name of entropy there."""

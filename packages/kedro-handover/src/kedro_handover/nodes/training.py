@@ -18,7 +18,6 @@ from kedro_handover.frames import collect_to_pandas, prediction_columns
 from kedro_handover.hashing import add_hashes
 from kedro_handover.lazy_types import DataFrame, SparkDataFrame, VerifiedModel
 from kedro_handover.models.family import (
-    DEEPEST,
     LABEL_COLUMN,
     Counterpart,
     Family,
@@ -30,7 +29,7 @@ from kedro_handover.models.family import (
 from kedro_handover.nodes.production_parameters import SparkProductionParameters
 from kedro_handover.nodes.research import collect_research_rows, score_features
 from kedro_handover.nodes.research_parameters import SklearnResearchParameters
-from kedro_handover.tasks import Task, count_split, find_task, list_outcomes, list_scores
+from kedro_handover.tasks import count_split, find_task, list_outcomes, list_scores
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ def hand_over(
         "digest": handed.description.digest,
     }
     logger.info("%s", promise["promise"])
-    if task == "binary" and is_single_tree(research_model) and research_model.get_depth() <= DEEPEST:
+    if task == "binary" and is_single_tree(research_model):
         model: Any = to_mllib(research_model, get_spark())
         sql = to_sql(research_model)
     elif handed.description.n_nodes <= MAX_NODES:
@@ -139,7 +138,7 @@ def train_mllib(
         ConfigurationError: If the model is of no family that has a counterpart.
     """
     family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
-    weights = _find_weights(research_model, family, row_counts, of.task)
+    weights = _find_weights(research_model, of, row_counts)
     rows = _label_training_rows(model_input, "double", weights)
     pipeline = family.make_mllib(of)
     if weights:
@@ -175,7 +174,7 @@ def train_h2o(
     from kedro_handover.spark.h2o import train_in_h2o
 
     family, of = _find_counterpart(model_input, research_model, verification_rows, row_counts, parameters)
-    weights = _find_weights(research_model, family, row_counts, of.task)
+    weights = _find_weights(research_model, of, row_counts)
     rows = _label_training_rows(model_input, "double" if of.task == "regression" else "string", weights)
 
     def make_estimator() -> Any:
@@ -242,17 +241,15 @@ def _has_missing(rows: SparkDataFrame, features: list[str]) -> bool:
     return bool(rows.where(reduce(or_, is_missing)).head(1))
 
 
-def _find_weights(model: Any, family: Family, row_counts: dict[str, int], task: Task) -> dict[Any, float]:
+def _find_weights(model: Any, of: Counterpart, row_counts: dict[str, int]) -> dict[Any, float]:
     """Find what a row of each label weighs in training; nothing where all weigh the same."""
-    if task == "regression":
+    if of.task == "regression":
         return {}
-    rows_of = {
-        outcome == "positive" if task == "binary" else int(outcome.removeprefix("class_")): row_counts[
-            f"{TRAIN}_{outcome}"
-        ]
-        for outcome in list_outcomes(row_counts)
-    }
-    return find_class_weights(model, family.list_arguments(model), rows_of)
+    rows_of: dict[Any, int] = {}
+    for outcome in list_outcomes(row_counts):
+        label = outcome == "positive" if of.task == "binary" else int(outcome.removeprefix("class_"))
+        rows_of[label] = row_counts[f"{TRAIN}_{outcome}"]
+    return find_class_weights(model, of.arguments, rows_of)
 
 
 def _weigh(trainer: Any, family: Family, library: str) -> Any:
