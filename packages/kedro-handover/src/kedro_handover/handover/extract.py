@@ -158,8 +158,8 @@ def as_the_model_takes(model: Any, rows: Any) -> Any:
         return rows.to_numpy() if isinstance(rows, pd.DataFrame) else rows
     if isinstance(rows, pd.DataFrame):
         if missing := [name for name in names if name not in rows.columns]:
-            names = ", ".join(repr(str(name)) for name in missing)
-            msg = f"prove_on lacks {names}, which the model was fitted on. Add the columns."
+            lacking = ", ".join(repr(str(name)) for name in missing)
+            msg = f"prove_on lacks {lacking}, which the model was fitted on. Add the columns."
             raise HandOverError(msg)
         return rows[list(names)].reset_index(drop=True)
     return pd.DataFrame(rows, columns=list(names))
