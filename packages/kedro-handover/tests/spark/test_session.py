@@ -149,9 +149,10 @@ def test_a_cluster_of_another_spark_is_refused(no_session, spark, monkeypatch) -
     assert other.stopped
 
 
-def test_settings_with_spaces_and_quotes_come_through(no_session) -> None:  # noqa: ARG001
+def test_settings_with_spaces_and_quotes_come_through(no_session, monkeypatch, tmp_path) -> None:  # noqa: ARG001
     import shlex
 
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))  # where there is no archive of classes
     given = {"spark.app.name": 'it\'s a "name" = x', "spark.ui.enabled": False, "spark.master": "local[*]"}
     configure_spark(given)
     assert shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"]) == [

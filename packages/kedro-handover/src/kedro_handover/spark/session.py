@@ -35,6 +35,9 @@ SYSTEM_TRUST = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
 OF_THIS_MACHINE = ("spark.driver.host", "spark.driver.bindAddress")
 """Settings that hold for the machine which reads `spark.yml`, and for no driver elsewhere."""
 
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+"""The setting that Spark starts Java with."""
+
 TEMPORARY_FOLDER = "-Djava.io.tmpdir"
 """The option of Java that names its folder for temporary files."""
 
@@ -56,6 +59,8 @@ def configure_spark(settings: Mapping[str, Any]) -> None:
     if settings.get(PACKAGES):
         settings = {"spark.jars.ivy": _cache() / "ivy", **settings}
         _trust_as_the_system()
+    if options := list_archive_options():
+        settings = {**settings, JAVA_OPTIONS: " ".join([settings.get(JAVA_OPTIONS, ""), *options]).strip()}
     arguments = [f"--conf={name}={value}" for name, value in _texts(settings).items()]
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join([*arguments, "pyspark-shell"])
     if TEMPORARY_FOLDER not in os.environ["PYSPARK_SUBMIT_ARGS"]:
@@ -117,6 +122,21 @@ def get_spark() -> SparkSession:
         session.stop()
         raise SparkError(msg)
     return session
+
+
+def find_class_archive() -> Path:
+    """Give the place of the archive of Spark's classes in this Python environment, whether there is one or not.
+
+    `kedro_handover.spark.class_archive` makes it.
+    """
+    return Path(sys.prefix) / "spark-classes.jsa"
+
+
+def list_archive_options() -> list[str]:
+    """List Java's options to take Spark's classes from their archive; none where there is no archive."""
+    archive = find_class_archive()
+    # Of an archive that does not fit it would write a line to the standard output, where scripts of Spark read.
+    return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds+dynamic=off"] if archive.exists() else []
 
 
 def check_user(user_id: int) -> None:
