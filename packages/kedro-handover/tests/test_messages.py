@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -10,6 +13,7 @@ from kedro.io import DatasetError
 
 from kedro_handover.errors import ConfigurationError, DataError
 from kedro_handover.messages import tell, tell_errors
+from processes import short_lived_environment
 
 
 def catch(work) -> Exception:
@@ -58,6 +62,35 @@ def test_the_reason_of_a_python_worker_is_the_last_line_of_its_trace(spark) -> N
     assert "KeyError: 'price'" in said
     assert "\n" not in said
     assert "File " not in said
+
+
+LOSE_EXECUTORS = """
+import os, signal
+from kedro_handover.messages import tell
+from kedro_handover.spark.session import configure_spark, get_spark
+configure_spark({
+    "spark.master": "local-cluster[1,1,1024]",
+    "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": False, "spark.log.level": "OFF",
+})
+def kill_executor(row):
+    os.kill(int(open(f"/proc/{os.getppid()}/stat").read().split()[3]), signal.SIGKILL)
+try:
+    get_spark().sparkContext.parallelize([1], 1).map(kill_executor).collect()
+except Exception as error:
+    print(tell(error))
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_of_executors_that_die_at_a_task_the_reason_is_told() -> None:
+    environment = short_lived_environment(PYTHONPATH=os.pathsep.join(sys.path), SPARK_LOCAL_IP="127.0.0.1")
+    command = [sys.executable, "-c", LOSE_EXECUTORS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    (said,) = done.stdout.splitlines()
+    assert "Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times" in said
+    assert said.endswith("Reason: Command exited with code 137"), done.stderr
 
 
 def test_on_a_command_line_the_sentence_is_all_and_elsewhere_the_error_is(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ JAVA_TRACE = "\n\tat "
 CAUSED_BY = re.compile(r"^Caused by: (?:[\w.$]+: )?(.+)$", re.MULTILINE)
 """How Java's trace gives the reason of the exception above it; the innermost comes last."""
 
+DRIVER_TRACE = "\nDriver stacktrace:"
+"""What Spark ends its own message with, before Java's trace of it."""
+
 PYTHON_TRACE = "\nTraceback (most recent call last):"
 """How the trace of a Python worker begins in Spark's message; its last line is the reason."""
 
@@ -93,8 +96,9 @@ def tell(error: Exception) -> str:
     text = RAISED.sub(r" \1", str(error)).strip()
     message, *trace = text.split(JAVA_TRACE)
     if trace:
-        reasons = CAUSED_BY.findall(text)
-        return f"{message.splitlines()[0]} {reasons[-1] if reasons else message.splitlines()[-1]}"
+        lines = message.removesuffix(DRIVER_TRACE).splitlines()
+        reasons = CAUSED_BY.findall(text) or [line.removeprefix(": ") for line in lines[1:]]
+        return " ".join([lines[0], *reasons[-1:]])
     if PYTHON_TRACE in text:
         return f"{text.splitlines()[0]} {text.splitlines()[-1]}"
     return " ".join(SPARK_PLAN.split(text)[0].split())
