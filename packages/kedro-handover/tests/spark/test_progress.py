@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 from rich.console import Console
 
+from cluster import start_cluster
 from kedro_handover.spark import progress
 from kedro_handover.spark.progress import StageProgress
+from processes import short_lived_environment
 
 pytestmark = pytest.mark.spark
 
@@ -83,3 +88,35 @@ def test_the_watch_ends_with_the_block_whatever_has_happened_in_it(spark) -> Non
     with StageProgress(spark.sparkContext, terminal()):
         work(spark)
     assert "stage progress" not in {thread.name for thread in threading.enumerate()}
+
+
+ON_A_CLUSTER = """
+import logging, sys
+from kedro_handover.spark import progress
+from kedro_handover.spark.session import configure_spark, get_spark
+progress.LINE_SECONDS = progress.IDLE_SECONDS = 1.0
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+configure_spark({
+    "spark.master": sys.argv[1], "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": False, "spark.log.level": "ERROR", "spark.executor.memory": "1g",
+})
+spark = get_spark()
+with progress.StageProgress(spark.sparkContext) as watched:
+    watched.name("check_rows")
+    print(spark.range(0, 9, 1, 3).count(), "rows")
+"""
+
+
+@pytest.mark.slow
+def test_a_cluster_that_has_nobody_for_the_work_is_told_and_the_work_is_done_when_one_comes(tmp_path) -> None:
+    with start_cluster(tmp_path, workers=0) as cluster:
+        environment = short_lived_environment(PYTHONPATH=os.pathsep.join(sys.path), PYTHONUNBUFFERED="1")
+        command = [sys.executable, "-c", ON_A_CLUSTER, cluster.master]
+        job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        warning = next(line for line in job.stdout if line.startswith("check_rows: "))
+        assert "check_rows: no executor has taken one of 3 tasks for 1 s. Has the cluster free cores" in warning
+        assert warning.endswith("Its pages and logs know this run as app-" + warning.rpartition("app-")[2])
+        cluster.add_worker()
+        said, errors = job.communicate()
+        assert said.splitlines()[-1] == "9 rows", errors
+        assert job.returncode == 0

@@ -27,6 +27,14 @@ BAR_SECONDS = 2.0
 LINE_SECONDS = 30.0
 """How often a line goes to the log while Spark works."""
 
+IDLE = (
+    "%s: no executor has taken one of %d tasks for %.0f s. Has the cluster free cores and memory for executors, and do "
+    "they stay? Its pages and logs know this run as %s."
+)
+
+IDLE_SECONDS = 30.0
+"""How long no executor works before that is said."""
+
 DESCRIPTION = "spark.job.description"
 
 logger = logging.getLogger(__name__)
@@ -81,12 +89,12 @@ class StageProgress:
     def _watch(self) -> None:
         from py4j.protocol import Py4JError
 
-        started = logged = 0.0
+        started = logged = worked = 0.0
         bar: Progress | None = None
         try:
             while not self._end.wait(LOOK_SECONDS):
                 now = time.monotonic()
-                done, tasks, failed = self._count_tasks()
+                done, tasks, failed, running = self._count_tasks()
                 if not tasks:
                     started = 0.0
                     if bar is not None:
@@ -94,29 +102,38 @@ class StageProgress:
                         bar = None
                     continue
                 if not started:
-                    started = logged = now
+                    started = logged = worked = now
+                if running:
+                    worked = now
                 if self._console.is_terminal and now - started >= BAR_SECONDS:
                     bar = bar or _start_bar(self._console)
                     bar.update(bar.task_ids[0], description=self.node, completed=done, total=tasks)
                 if now - logged >= LINE_SECONDS:
                     logged = now
-                    retried = f", {failed} failed and are retried" if failed else ""
-                    log = file_logger if self._console.is_terminal else logger
-                    log.info("%s: %d of %d tasks on Spark, %.0f s%s.", self.node, done, tasks, now - started, retried)
+                    self._log(done, tasks, failed, seconds=now - started, idle_seconds=now - worked)
         except (Py4JError, OSError) as error:  # Spark has ended; who waits for its work gets the error
             logger.debug("Spark answers no more: %s", error)
         finally:
             if bar is not None:
                 bar.stop()
 
-    def _count_tasks(self) -> tuple[int, int, int]:
-        """Count the tasks of the stages that run: done, all, and failed."""
+    def _log(self, done: int, tasks: int, failed: int, *, seconds: float, idle_seconds: float) -> None:
+        if idle_seconds >= IDLE_SECONDS:
+            logger.warning(IDLE, self.node, tasks - done, idle_seconds, self._context.applicationId)
+            return
+        retried = f", {failed} failed and are retried" if failed else ""
+        log = file_logger if self._console.is_terminal else logger
+        log.info("%s: %d of %d tasks on Spark, %.0f s%s.", self.node, done, tasks, seconds, retried)
+
+    def _count_tasks(self) -> tuple[int, int, int, int]:
+        """Count the tasks of the stages that run: done, all, failed, and those that an executor has now."""
         stages = [self._tracker.getStageInfo(stage) for stage in self._tracker.getActiveStageIds()]
         found = [stage for stage in stages if stage is not None]
         return (
             sum(stage.numCompletedTasks for stage in found),
             sum(stage.numTasks for stage in found),
             sum(stage.numFailedTasks for stage in found),
+            sum(stage.numActiveTasks for stage in found),
         )
 
 
