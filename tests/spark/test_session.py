@@ -32,9 +32,6 @@ from premises.settings import CONFIG_LOADER_ARGS
 
 pytestmark = pytest.mark.spark
 
-SECONDS = 30
-"""An error in the set-up is answered within; the start of the command line takes most of it."""
-
 
 def settings() -> dict[str, object]:
     return OmegaConfigLoader(str(PROJECT / "conf"), env="prod", **CONFIG_LOADER_ARGS)["spark"]
@@ -209,15 +206,12 @@ def conf_with(folder: Path, **changes: str) -> Path:
 
 
 def assert_refused(storage: Path, message: str, *options: str, **variables: str) -> None:
-    start = time.monotonic()
     done = kedro("run", "--env=prod", f"--params=storage={storage}", *options, short_lived=False, **variables)
-    seconds = time.monotonic() - start
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, said
     assert message in said, said
     assert "Traceback" not in said
     assert written(storage) == []
-    assert seconds < SECONDS
 
 
 def test_a_java_home_with_no_java_is_refused(tmp_path) -> None:

@@ -178,7 +178,8 @@ def test_where_classes_weigh_what_they_are_a_tenth_is_positive_in_mllib_too(spar
     assert found < 0.2
 
 
-@pytest.mark.parametrize("family", [pytest.param("decision_tree", marks=pytest.mark.slow), *FEW])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["decision_tree", *FEW])
 def test_classes_weigh_in_h2o_as_they_do_in_research(spark: SparkSession, family: str) -> None:
     research, found = train_weighed(spark, family, "balanced", "h2o")
     assert research > 0.25

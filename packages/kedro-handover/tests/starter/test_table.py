@@ -456,7 +456,7 @@ def test_a_column_that_knows_the_label_is_told(tmp_path: Path) -> None:
     assert "it alone tells the classes apart with an AUC of 1.00" in checks[0]
 
 
-@pytest.mark.parametrize("width", [260, 1000])
+@pytest.mark.parametrize("width", [260, pytest.param(1000, marks=pytest.mark.slow)])
 def test_wide_files_are_looked_through(tmp_path: Path, width: int) -> None:
     draw = random.Random(2)
     rows = [{**row, **{f"v{place}": f"{draw.random():.2f}" for place in range(width)}} for row in make_rows(200)]
