@@ -8,6 +8,7 @@ an upgrade needs a new archive, and no cleaning.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from subprocess import run
 from tempfile import TemporaryDirectory
@@ -46,7 +47,10 @@ def make_class_archive() -> Path:
                 "spark.ui.showConsoleProgress": False,
                 "spark.log.level": "OFF",
                 "spark.sql.shuffle.partitions": 2,
-                JAVA_OPTIONS: f"-XX:ArchiveClassesAtExit={made} -Xlog:disable -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+                JAVA_OPTIONS: (
+                    f"-XX:+IgnoreUnrecognizedVMOptions -XX:ArchiveClassesAtExit={shlex.quote(str(made))} -Xlog:disable "
+                    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+                ),
             }
         )
         spark = get_spark()
@@ -60,7 +64,7 @@ def make_class_archive() -> Path:
         java = [f"{home}/bin/java", "-Xshare:on", f"-XX:SharedArchiveFile={made}", "-cp", jars, "-version"]
         tried = run(java, capture_output=True, check=False)  # noqa: S603 - the Java of Spark
         if tried.returncode:
-            msg = f"Java left no archive of Spark's classes in {archive.parent}. Is the disk full?"
+            msg = f"Java left no archive in {archive.parent}. It needs 150 MB of disk, and a Java 17: this is {home}."
             raise SparkError(msg)
         made.replace(archive)
     return archive

@@ -133,10 +133,10 @@ def find_class_archive() -> Path:
 
 
 def list_archive_options() -> list[str]:
-    """List Java's options to take Spark's classes from their archive; none where there is no archive."""
+    """List Java's options to take Spark's classes from their archive, quoted; none where there is no archive."""
     archive = find_class_archive()
     # Of an archive that does not fit it would write a line to the standard output, where scripts of Spark read.
-    return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds+dynamic=off"] if archive.exists() else []
+    return [f"-XX:SharedArchiveFile={shlex.quote(str(archive))}", "-Xlog:cds*=off"] if archive.exists() else []
 
 
 def check_user(user_id: int) -> None:
