@@ -107,7 +107,11 @@ class Machine:
 
     def runs(self, main_class: str) -> bool:
         """Say whether a container runs a Java program."""
-        return any(main_class in " ".join(process.cmdline()) for process in self._containers())
+        for process in self._containers():
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                if main_class in " ".join(process.cmdline()):
+                    return True
+        return False
 
     def kill(self) -> None:
         """End all of it at once, as if the power had failed."""
