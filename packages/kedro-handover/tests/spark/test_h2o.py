@@ -129,7 +129,7 @@ def test_a_training_on_a_column_that_is_not_there_is_said_and_the_next_one_works
 
 
 TRAINING = """
-import json, os, secrets, sys
+import json, os, secrets, sys, time
 
 made, token_hex = [], secrets.token_hex
 def record(size=None):
@@ -138,6 +138,7 @@ def record(size=None):
 secrets.token_hex = record
 
 import kedro.framework.project  # Kedro's logging
+from kedro_handover._compat import get_jvm, get_scala_object
 from kedro_handover.datasets.verified_model_dataset import predict_verification
 from kedro_handover.spark.session import configure_spark, get_spark
 from kedro_handover.testing import SPARK_SETTINGS
@@ -150,6 +151,10 @@ for _ in range(2):
     given = predict_verification(model, features.head(20))["probability"]
     print(json.dumps({"given": given, "passwords": made}), flush=True)
     sys.stdin.readline()
+context_of_java = get_scala_object(get_jvm(get_spark().sparkContext).org.apache.spark, "SparkContext")
+get_spark().stop()
+time.sleep(2)  # four heartbeats of H2O, where it has any
+print(f"Spark has come back: {context_of_java.getActive().isDefined()}.")
 """
 
 
@@ -270,7 +275,7 @@ def two(tmp_path_factory) -> Iterator[tuple[Training, Training]]:
     root = tmp_path_factory.mktemp("two")
     trainings = Training(root / "quiet"), Training(root / "loud")
     processes = [
-        start_training(trainings[0].folder),
+        start_training(trainings[0].folder, **{"spark.ext.h2o.backend.heartbeat.interval": "500"}),
         start_training(trainings[1].folder, **{"spark.ext.h2o.log.level": "INFO"}),
     ]
     try:
@@ -344,6 +349,11 @@ def test_nothing_is_left_of_h2o_when_the_process_has_ended(two) -> None:
         assert training.files
         assert training.left == []
         assert training.still_open == set()
+
+
+def test_spark_stays_stopped_though_h2o_is_there_until_the_process_ends(two) -> None:
+    """A heartbeat of H2O for Spark's web pages starts a Spark of its own where it finds none."""
+    assert "Spark has come back: False." in two[0].said
 
 
 def test_h2o_is_quiet_unless_its_log_is_asked_for(two) -> None:

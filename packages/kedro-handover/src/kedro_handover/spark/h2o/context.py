@@ -44,6 +44,9 @@ PORTS = range(54_300, 60_000, 100)
 STOP_SECONDS = 60.0
 """How long executors may take to be replaced, and a training that was given up to end."""
 
+NO_HEARTBEAT = 2**31 - 1
+"""Milliseconds: a heartbeat for Spark's web pages, where Spark has ended, starts another Spark or prints a trace."""
+
 
 def train_in_h2o(make_estimator: Callable[[], Any], rows: DataFrame, attempts: int) -> Any:
     """Start H2O, train a model, and stop H2O whatever has happened.
@@ -162,6 +165,7 @@ def _configure(context: SparkContext, base_port: int) -> Any:
     if host == "127.0.0.1":
         conf.setExtraProperties(f"-ip {host} -web_ip {host}")
     if is_local(context):
+        conf.setBackendHeartbeatInterval(NO_HEARTBEAT)
         conf.setLogDir(str(folder / "logs")).setIcedDir(str(folder / "iced"))
     return conf
 
