@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from kedro_handover._compat import (
+    NAMES_OF_EACH_COLUMN,
     get_gateway,
     get_java_context,
     get_java_object,
@@ -50,3 +51,7 @@ def test_what_java_binds_to_all_interfaces_is_bound_to_one_meanwhile_and_to_all_
     with listen_only_on(jvm, "127.0.0.1"):
         assert bind() == "127.0.0.1"
     assert bind() == everywhere
+
+
+def test_the_names_that_each_column_needs_are_asked_of_java_once(spark) -> None:
+    assert {*NAMES_OF_EACH_COLUMN} <= vars(get_jvm(spark.sparkContext)).keys()

@@ -18,10 +18,27 @@ if TYPE_CHECKING:
 STOP_H2O = "ai$h2o$sparkling$H2OContext$$stop"
 """Scala's name of the private method `stop` of `ai.h2o.sparkling.H2OContext` (h2o-pysparkling-3.5 3.46.0.6)."""
 
+NAMES_OF_EACH_COLUMN = ("functions", "PythonUtils", "SparkSession")
+"""What pyspark 3.5.9 asks its view of the JVM for with each column, list of columns, and literal of Narwhals."""
+
 
 def get_jvm(context: SparkContext) -> Any:
     """Give pyspark's view of the JVM, by which Java and Scala classes are named (`_jvm`: pyspark 3.5.9 and 4.0)."""
     return context._jvm  # noqa: SLF001
+
+
+def keep_java_names(context: SparkContext) -> None:
+    """Have pyspark's view of the JVM keep the names that pyspark asks it for with each column (Py4J 0.10.9.7).
+
+    It asks Java anew each time, which looks for `functions` in every package that pyspark has imported: a millisecond
+    or two, thousands of times in a run.
+
+    Args:
+        context: The Spark context; the names stay for as long as its JVM.
+    """
+    jvm = get_jvm(context)
+    for name in NAMES_OF_EACH_COLUMN:
+        setattr(jvm, name, getattr(jvm, name))
 
 
 def get_gateway(context: SparkContext) -> Any:

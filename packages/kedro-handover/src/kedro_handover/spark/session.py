@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from kedro_handover._compat import get_gateway, get_java_context, get_jvm
+from kedro_handover._compat import get_gateway, get_java_context, get_jvm, keep_java_names
 from kedro_handover.errors import SparkError
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def get_spark() -> SparkSession:
             if packages:
                 msg += f" Are there jars that could not be fetched? {PACKAGES} names {packages}."
             raise SparkError(msg) from error
+        keep_java_names(session.sparkContext)
     if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
         msg = (
             f"The cluster runs Spark {session.version}, and pyspark is {pyspark.__version__}. Install "
