@@ -74,7 +74,7 @@ def test_the_spark_of_the_tests_is_that_of_production_but_for_its_size() -> None
     names = settings().keys() - OF_PRODUCTION_ALONE
     assert {name: settings()[name] for name in names} == {name: SPARK_SETTINGS.get(name) for name in names}
     in_production, in_tests = (str(one["spark.driver.extraJavaOptions"]) for one in (settings(), SPARK_SETTINGS))
-    assert in_tests == f"{in_production} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    assert in_tests == f"{in_production} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 
 NOTEBOOK = """

@@ -51,8 +51,11 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.arrow.pyspark.enabled": True,
     "spark.sql.shuffle.partitions": 2,
-    # Thousands of small queries: what they are compiled to is run a few times, and no rows are there to collect.
-    "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    # Thousands of small queries: what they are compiled to is run a few times, and no rows are there to collect. With
+    # the first compiler alone Java would keep 48 MB of what it compiles, and throw away the rest.
+    "spark.driver.extraJavaOptions": (
+        f"{JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    ),
     "spark.executor.extraJavaOptions": JAVA_OPTIONS,
     "spark.ext.h2o.log.level": "ERROR",
 }
@@ -244,10 +247,12 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
     """Hand a table to Spark by a Parquet file: nothing on the way guesses a type."""
     from pyarrow import parquet
+    from pyspark.sql.pandas.types import from_arrow_schema
 
     file = folder / f"{uuid4().hex}.parquet"
     parquet.write_table(table, file)
-    return session.read.parquet(str(file))
+    # Without a schema Spark runs a job that looks for one in the file.
+    return session.read.schema(from_arrow_schema(table.schema, prefer_timestamp_ntz=True)).parquet(str(file))
 
 
 def _to_polars(table: pa.Table) -> Any:
