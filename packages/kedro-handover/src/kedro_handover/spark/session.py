@@ -114,7 +114,6 @@ def get_spark() -> SparkSession:
             if packages:
                 msg += f" Are there jars that could not be fetched? {PACKAGES} names {packages}."
             raise SparkError(msg) from error
-        keep_java_names(session.sparkContext)
     if _minor(session.version) != _minor(pyspark.__version__):  # vendors have patch numbers of their own
         msg = (
             f"The cluster runs Spark {session.version}, and pyspark is {pyspark.__version__}. Install "
@@ -122,6 +121,7 @@ def get_spark() -> SparkSession:
         )
         session.stop()
         raise SparkError(msg)
+    keep_java_names(session.sparkContext)
     return session
 
 
