@@ -484,6 +484,16 @@ def test_tables_of_two_runs_are_not_released_together(storage) -> None:
     assert (storage / "06_models/release.json").read_bytes() == before
 
 
+def test_a_tree_of_as_many_nodes_as_sql_may_have_is_released_as_sql_and_a_larger_one_is_not(storage) -> None:
+    location = Path(read_json(storage, "06_models/release.json")["model"]["location"].removeprefix("file://"))
+    nodes = json.loads((location / "verification.json").read_text())["model"]["nodes"]
+    only: dict[str, Any] = {"from_nodes": RELEASE_NODES, "to_nodes": ["publish_release"]}
+    for most, form in ((nodes, "sql"), (nodes - 1, "mllib")):
+        loose = {"sql_nodes": most, "tolerances": dict.fromkeys(TRAINED_AGAIN, LOOSE)}
+        run(storage, "spark_production", only=only, spark_production=loose)
+        assert read_json(storage, "06_models/release.json")["model"]["form"] == form
+
+
 def test_research_takes_no_more_rows_than_it_may_and_the_rest_is_still_compared(storage) -> None:
     run(
         storage,
