@@ -86,6 +86,14 @@ def test_the_index_is_the_stated_sum(engine: Engine) -> None:
     assert found["flag"]["bins"][1]["now"] == pytest.approx(after)
 
 
+def test_a_share_of_no_rows_counts_as_half_a_row(engine: Engine) -> None:
+    before = columns()
+    now = columns(code=np.where(before["code"] == 10, 1, before["code"]))
+    shares = [[max(np.sum(of["code"] == code), 0.5) / ROWS for code in (1, 10)] for of in (before, now)]
+    expected = sum((actual - share) * math.log(actual / share) for share, actual in zip(*shares, strict=True))
+    assert measure(engine, now)["code"]["psi"] == pytest.approx(expected, abs=SAME)
+
+
 def test_codes_that_the_model_has_not_seen_are_counted(engine: Engine) -> None:
     code = columns()["code"].copy()
     code[:100] = 11

@@ -28,6 +28,22 @@ def test_a_query_gives_what_the_library_gives(dialect, family, assert_same):
     assert_same(run(dialect, query, family.difficult), family.description, family.difficult)
 
 
+@pytest.mark.parametrize("dialect", ["duckdb", "polars"])
+def test_nan_is_a_missing_value_to_a_query(dialect, fit_family, assert_same):
+    """pandas' NaN becomes NULL on its way to an engine; what an engine has computed itself does not."""
+    fitted = fit_family("tree_missing")
+    rows = pl.from_pandas(fitted.difficult, nan_to_null=False)
+    assert any(rows.select(pl.selectors.float().is_nan().any()).row(0))
+    query = write_sql(fitted.description, dialect=dialect, table="features", keep=["id"])
+    if dialect == "duckdb":
+        with duckdb.connect() as connection:
+            connection.register("features", rows.to_arrow())
+            scored = connection.execute(query).df()
+    else:
+        scored = pl.SQLContext({"features": rows}).execute(query, eager=True).to_pandas()
+    assert_same(scored, fitted.description, fitted.difficult)
+
+
 def test_a_query_keeps_the_columns_of_the_model_where_none_are_named(fit_family):
     fitted = fit_family("tree")
     query = write_sql(fitted.description, dialect="duckdb", table="features", keep=None)
