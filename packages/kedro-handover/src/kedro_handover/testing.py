@@ -247,12 +247,10 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 def to_spark(table: pa.Table, session: SparkSession, folder: Path) -> Any:
     """Hand a table to Spark by a Parquet file: nothing on the way guesses a type."""
     from pyarrow import parquet
-    from pyspark.sql.pandas.types import from_arrow_schema
 
     file = folder / f"{uuid4().hex}.parquet"
     parquet.write_table(table, file)
-    # Without a schema Spark runs a job that looks for one in the file.
-    return session.read.schema(from_arrow_schema(table.schema, prefer_timestamp_ntz=True)).parquet(str(file))
+    return session.read.parquet(str(file))
 
 
 def _to_polars(table: pa.Table) -> Any:
