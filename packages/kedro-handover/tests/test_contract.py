@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pyarrow as pa
@@ -28,9 +28,6 @@ from kedro_handover.errors import ContractError
 from kedro_handover.expressions import any_of
 from kedro_handover.frames import free_names
 from kedro_handover.testing import Engine
-
-if TYPE_CHECKING:
-    pass
 
 ARROW = {
     nw.String: pa.string(),

@@ -19,7 +19,7 @@ STOP_H2O = "ai$h2o$sparkling$H2OContext$$stop"
 """Scala's name of the private method `stop` of `ai.h2o.sparkling.H2OContext` (h2o-pysparkling-3.5 3.46.0.6)."""
 
 NAMES_OF_EACH_COLUMN = ("functions", "PythonUtils", "SparkSession")
-"""What pyspark 3.5.9 asks its view of the JVM for with each column, list of columns, and literal of Narwhals."""
+"""What pyspark 3.5.9 asks its view of the JVM for with each column, list of columns, and cast."""
 
 
 def get_jvm(context: SparkContext) -> Any:

@@ -19,7 +19,8 @@ def run(dialect, query, rows):
         with duckdb.connect() as connection:
             connection.register("features", rows)
             return connection.execute(query).df()
-    return pl.SQLContext({"features": pl.from_pandas(rows)}).execute(query, eager=True).to_pandas()
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.from_pandas(rows)
+    return pl.SQLContext({"features": frame}).execute(query, eager=True).to_pandas()
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "polars"])
@@ -35,13 +36,7 @@ def test_nan_is_a_missing_value_to_a_query(dialect, fit_family, assert_same):
     rows = pl.from_pandas(fitted.difficult, nan_to_null=False)
     assert any(rows.select(pl.selectors.float().is_nan().any()).row(0))
     query = write_sql(fitted.description, dialect=dialect, table="features", keep=["id"])
-    if dialect == "duckdb":
-        with duckdb.connect() as connection:
-            connection.register("features", rows.to_arrow())
-            scored = connection.execute(query).df()
-    else:
-        scored = pl.SQLContext({"features": rows}).execute(query, eager=True).to_pandas()
-    assert_same(scored, fitted.description, fitted.difficult)
+    assert_same(run(dialect, query, rows), fitted.description, fitted.difficult)
 
 
 def test_a_query_keeps_the_columns_of_the_model_where_none_are_named(fit_family):

@@ -263,9 +263,8 @@ def test_rows_of_a_group_stay_on_one_side_of_the_split_and_in_one_fold(engine: E
 @pytest.mark.parametrize("width", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_many_columns_have_rules_and_features(engine: Engine, width: int) -> None:
     if engine.name not in {"pandas", "polars"}:
-        width = min(
-            width, 100
-        )  # on Dask and Spark each column is many tasks; DuckDB takes gigabytes to plan 1,000 of them
+        # On Dask and Spark each column is many tasks; DuckDB takes gigabytes to plan 1,000 of them.
+        width = min(width, 100)
     columns = tuple(Number(f"v{place}", f"V{place}", low=0, high=1) for place in range(width))
     schema = Schema(label=SCHEMA.label, columns=columns)
     table = pa.table(
