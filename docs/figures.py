@@ -93,15 +93,18 @@ def list_environments() -> list[str]:
 
 
 @cache
-def load_conf(env: str, storage: str | None = None) -> OmegaConfigLoader:
-    """Load the configuration of an environment.
+def load_conf(env: str, block: str, storage: str | None = None) -> dict[str, Any]:
+    """Load a block of an environment's configuration; Kedro's loader resolves it each time that it is asked.
 
     Args:
-        env: Its name.
+        env: The environment's name.
+        block: Such as `catalog` or `parameters`.
         storage: Its storage root, where that is another than its `globals.yml` says.
     """
     arguments: Any = CONFIG_LOADER_ARGS
-    return OmegaConfigLoader(str(CONF), env=env, runtime_params={"storage": storage} if storage else {}, **arguments)
+    given = {"storage": storage} if storage else {}
+    content: dict[str, Any] = OmegaConfigLoader(str(CONF), env=env, runtime_params=given, **arguments)[block]
+    return content
 
 
 def list_results(storage: dict[str, str]) -> dict[str, Results]:
@@ -154,14 +157,14 @@ def make_macros(storage: dict[str, str]) -> dict[str, Callable[..., str]]:
     def origin(row_counts: Any) -> str:
         if isinstance(row_counts, Unmeasured):
             return str(row_counts)
-        return ProjectSpec.model_validate(load_conf("base")["parameters"]["project"]).describe_origin(row_counts)
+        return ProjectSpec.model_validate(load_conf("base", "parameters")["project"]).describe_origin(row_counts)
 
     return {"figure": figure, "origin": origin, "report": report, "table": table}
 
 
 def _files(env: str, storage: dict[str, str]) -> dict[str, Any]:
     """Take the datasets of a run that are files; a plain `kedro run` takes base and what stands in `conf/local`."""
-    catalog = load_conf("local" if env == "base" else env, storage.get(env))["catalog"]
+    catalog = load_conf("local" if env == "base" else env, "catalog", storage.get(env))
     return {name: one for name, one in catalog.items() if "filepath" in one}
 
 

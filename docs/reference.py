@@ -43,7 +43,7 @@ def list_parameter_models() -> dict[str, type[Parameters]]:
 
 def list_parameters(block: str) -> list[tuple[str, Any, str, str]]:
     """Give name, default, what it may be, and what it is, of each parameter of a block."""
-    values = load_conf(_environment_of(block))["parameters"][block]
+    values = load_conf(_environment_of(block), "parameters")[block]
     return list(_list_parameters(list_parameter_models()[block], values, block))
 
 
@@ -88,7 +88,7 @@ def _show_default(value: Any) -> str:
 
 def _environment_of(block: str) -> str:
     """Name the environment that sets a block of parameters: base, unless it is another's alone."""
-    return next(env for env in list_environments() if block in load_conf(env)["parameters"])
+    return next(env for env in list_environments() if block in load_conf(env, "parameters"))
 
 
 def _list_parameters(model: type[BaseModel], values: Any, prefix: str) -> Iterator[tuple[str, Any, str, str]]:
@@ -153,7 +153,7 @@ def _may_be(schema: dict[str, Any]) -> str:
 
 def write_datasets() -> str:
     """Write a section for each dataset: its place in each environment, who writes and reads it, its columns."""
-    catalogs = {env: load_conf(env)["catalog"] for env in list_environments()}
+    catalogs = {env: load_conf(env, "catalog") for env in list_environments()}
     base = {name: entry for name, entry in catalogs["base"].items() if "filepath" in entry}
     parts = []
     in_folders = sorted((_folder(entry), name) for name, entry in base.items())
@@ -209,11 +209,11 @@ def write_environments() -> str:
     """Write a section for each environment: what a plain run runs there, and every file of its own."""
     parts = []
     for env in list_environments():
-        loader = load_conf(env)
+        values, run = load_conf(env, "globals"), load_conf(env, "run")
         command = "kedro run" if env == "base" else f"kedro run --env={env}"
         own = sorted(path for path in (CONF / env).glob("*.yml") if not path.name.startswith(("catalog", "parameters")))
-        tables = f"{_to_code(loader['globals']['engine']['table']['type'])}, below `{loader['globals']['storage']}`"
-        runs = f"`{command}` runs {_code_list(loader['run']['pipelines'])}. Tables are {tables}."
+        tables = f"{_to_code(values['engine']['table']['type'])}, below `{values['storage']}`"
+        runs = f"`{command}` runs {_code_list(run['pipelines'])}. Tables are {tables}."
         parts += [f"## {env}", runs, *map(_listing, own)]
     return "\n\n".join(parts)
 

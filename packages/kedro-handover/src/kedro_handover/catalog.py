@@ -27,14 +27,15 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     Raises:
         ValueError: If the kind is unknown.
     """
-    kinds: Any = OmegaConf.merge(_root_["_kinds"], _root_["_engine"])
-    if kind not in kinds:
-        msg = f"catalog: {path} is of an unknown kind, {kind!r}. Use one of {', '.join(sorted(kinds))}."
+    kinds, of_engine = _root_["_kinds"], _root_["_engine"]
+    stated = [one[kind] for one in (kinds, of_engine) if kind in one]
+    if not stated:
+        msg = f"catalog: {path} is of an unknown kind, {kind!r}. Use one of {', '.join(sorted({*kinds, *of_engine}))}."
         raise ValueError(msg)
     layer = path.split("/", 1)[0].split("_", 1)[1]
     storage = _root_["_raw_storage" if layer == "raw" else "_storage"]
     # Each is resolved where it stands: an interpolation looks for what it names in the document that it is from.
-    of_kind, of_this = (OmegaConf.to_container(one, resolve=True) for one in (kinds[kind], more or OmegaConf.create()))
-    options: Any = OmegaConf.to_container(OmegaConf.merge(of_kind, of_this))
+    parts = [OmegaConf.to_container(one, resolve=True) for one in (*stated, *([more] if more else []))]
+    options: Any = parts[0] if len(parts) == 1 else OmegaConf.to_container(OmegaConf.merge(*parts))
     place = {} if "table_name" in options else {"filepath": f"{storage}/{path}"}
     return {"metadata": {"kedro-viz": {"layer": layer}}, **place, **options}
