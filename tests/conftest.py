@@ -76,6 +76,25 @@ LONGEST_FIRST = (
 """Files that the workers begin with, so that none is left with a long one when the others have ended."""
 
 
+ON_ONE_H2O = ("test_production.py", "test_h2o.py", "test_mojo_model_dataset.py", "test_counterparts.py")
+"""Files that one worker takes: H2O starts once in its Spark, which costs as much as a hundred small tests."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one worker all files that are on H2O, where the workers take a file at a time."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "on H2O" if file.rpartition("/")[2] in ON_ONE_H2O else file
+
+    return Scheduling(config, log)
+
+
 WITH_DASK = (
     "test_engine_tables.py",
     "test_engines.py",

@@ -98,9 +98,12 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def types_known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where mypy keeps what it has found in the libraries, which are the same for each project."""
-    return tmp_path_factory.mktemp("mypy")
+def types_known(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """Where mypy keeps what it has found in the libraries, which are the same for each project, and as `make lint` has."""
+    known = tmp_path_factory.mktemp("mypy")
+    if (of_lint := pytestconfig.rootpath / ".mypy_cache").is_dir():
+        shutil.copytree(of_lint, known, dirs_exist_ok=True)
+    return known
 
 
 def test_a_new_project_is_thin_and_passes_its_checks(loans: Path, types_known: Path) -> None:
