@@ -36,6 +36,7 @@ def lake_settings(folder: Path) -> dict[str, Any]:
         f"spark.sql.catalog.{CATALOG}": "org.apache.iceberg.spark.SparkCatalog",
         f"spark.sql.catalog.{CATALOG}.type": "hadoop",
         f"spark.sql.catalog.{CATALOG}.warehouse": str(folder / "iceberg"),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),  # else it is made where the command runs
     }
 
 
