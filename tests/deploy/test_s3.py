@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,12 +117,16 @@ def test_a_run_killed_while_objects_are_copied_leaves_what_is_refused_and_writte
         return len([one for one in s3.files.find(path) if one.endswith(".parquet")])
 
     table, written = "bucket/kill/table.parquet", "bucket/kill/table.parquet.written"
+    last = f"{table}/part=9"  # by name: deleted with all others, and copied last
     assert f"SAVED {FILES}" in finish(save(0, FILES))
     killed = save(1_000, FILES)
-    while not s3.files.exists(f"{written}/_SUCCESS"):
-        assert killed.poll() is None, killed.communicate()
-    while s3.files.exists(f"{table}/part=9"):  # the last by name: deleted with all others, and copied last
+    assert any("READY" in line for line in killed.stdout)
+    os.killpg(killed.pid, signal.SIGSTOP)  # it stands still while it is looked at: on a busy machine that takes long
+    while not (s3.files.exists(f"{written}/_SUCCESS") and not s3.files.exists(last)):
         assert killed.poll() is None
+        os.killpg(killed.pid, signal.SIGCONT)
+        time.sleep(0.5)
+        os.killpg(killed.pid, signal.SIGSTOP)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert count(table) < FILES

@@ -99,7 +99,7 @@ def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def types_known(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """Where mypy keeps what it has found in the libraries, which are the same for each project, and as `make lint` has."""
+    """Where mypy keeps what it has found in the libraries, for each project the same; it begins with that of lint."""
     known = tmp_path_factory.mktemp("mypy")
     if (of_lint := pytestconfig.rootpath / ".mypy_cache").is_dir():
         shutil.copytree(of_lint, known, dirs_exist_ok=True)
