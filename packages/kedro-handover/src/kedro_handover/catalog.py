@@ -35,7 +35,9 @@ def dataset(kind: str, path: str, more: DictConfig | None = None, *, _root_: Dic
     layer = path.split("/", 1)[0].split("_", 1)[1]
     storage = _root_["_raw_storage" if layer == "raw" else "_storage"]
     # Each is resolved where it stands: an interpolation looks for what it names in the document that it is from.
-    parts = [OmegaConf.to_container(one, resolve=True) for one in (*stated, *([more] if more else []))]
-    options: Any = parts[0] if len(parts) == 1 else OmegaConf.to_container(OmegaConf.merge(*parts))
+    of_kind = OmegaConf.merge(*stated) if len(stated) > 1 else stated[0]
+    options: Any = OmegaConf.to_container(of_kind, resolve=True)
+    if more:
+        options = OmegaConf.to_container(OmegaConf.merge(options, OmegaConf.to_container(more, resolve=True)))
     place = {} if "table_name" in options else {"filepath": f"{storage}/{path}"}
     return {"metadata": {"kedro-viz": {"layer": layer}}, **place, **options}

@@ -127,6 +127,13 @@ def test_the_catalog_leaves_a_table_the_place_or_name_that_its_kind_gives() -> N
     assert "filepath" not in resolve(table_name="lake.shop.orders")
 
 
+def test_a_kind_of_the_catalog_and_of_the_engine_is_one_before_it_is_resolved() -> None:
+    of_catalog = {"type": "t", "sep": ",", "load_args": {"delimiter": "${..sep}", "header": True}}
+    root = {"_kinds": {"text_table": of_catalog}, "_engine": {"text_table": {"sep": ";"}}, "_raw_storage": "data"}
+    found = dataset("text_table", "01_raw/orders.csv", OmegaConf.create({"sep": "|"}), _root_=OmegaConf.create(root))
+    assert (found["sep"], found["load_args"]) == ("|", {"delimiter": ";", "header": True})
+
+
 SCRIPT = """
 from kedro_handover.text_tables import describe_source
 from kedro_handover.text_tables.lake_dataset import LakeTextTableDataset
