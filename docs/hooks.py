@@ -35,6 +35,7 @@ NOT_RENDERED = "---\nrender_macros: false\n---\n\n"
 def on_config(config: MkDocsConfig) -> None:
     """Register the macros, and put the pages that are found, not listed in mkdocs.yml, into the navigation."""
     logging.getLogger("mkdocs.plugins.mkdocs_macros").setLevel(logging.WARNING)  # why a build ends, with --quiet too
+    figures.load_conf.cache_clear()  # `mkdocs serve` builds again when conf has changed
     macros: Any = config.plugins["macros"]
     macros.register_variables(figures.list_results(config.extra["storage"]))
     macros.register_filters({"shown": figures.show})
