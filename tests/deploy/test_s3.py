@@ -123,7 +123,7 @@ def test_a_run_killed_while_objects_are_copied_leaves_what_is_refused_and_writte
     assert any("READY" in line for line in killed.stdout)
     os.killpg(killed.pid, signal.SIGSTOP)  # it stands still while it is looked at: on a busy machine that takes long
     while not (s3.files.exists(f"{written}/_SUCCESS") and not s3.files.exists(last)):
-        assert killed.poll() is None
+        assert killed.poll() is None, killed.communicate()
         os.killpg(killed.pid, signal.SIGCONT)
         time.sleep(0.5)
         os.killpg(killed.pid, signal.SIGSTOP)
